@@ -1,0 +1,1 @@
+"""Data that travels with the program: icons, presets, translations, the sample maker, installer scripts."""
