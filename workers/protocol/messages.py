@@ -1,0 +1,207 @@
+"""Every message that travels between the desktop and the workers, over AMQP or over stdio."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workers.protocol.media import MediaInfo
+from workers.protocol.model import Identifier, Percent, Text, Uri, WireModel
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
+
+PROTOCOL_VERSION: Literal[1] = 1
+MAX_LOG_TAIL_LINES = 20
+
+
+class SourceRef(WireModel):
+    """Where the file lies and how to recognise that it is still the same file."""
+
+    uri: Uri
+    size_bytes: Annotated[int, Field(ge=0)]
+    mtime_ns: int
+
+
+class OutputTarget(WireModel):
+    """Where results appear. `stem` is unique among the sender's files and holds no path separator."""
+
+    directory_uri: Uri
+    stem: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\\\x00]+$")]
+    metadata_directory_uri: Uri | None = None
+    """None: beside the result."""
+    thumbnails_directory_uri: Uri | None = None
+
+
+class TaskMessage(WireModel):
+    """Fields every task has."""
+
+    version: Literal[1] = PROTOCOL_VERSION
+    file_id: Identifier
+    client_id: Identifier
+
+
+class FileTask(TaskMessage):
+    """Enhance a file and extract its metadata: one publish reaches both queues, each worker does its part."""
+
+    type: Literal["file"] = "file"
+    process_types: Annotated[tuple[ProcessType, ...], Field(min_length=1, max_length=2)]
+    """Which parts are wanted. A worker whose part is not among them acknowledges and says nothing."""
+    attempt: Annotated[int, Field(ge=1, le=1000)]
+    source: SourceRef
+    output: OutputTarget
+    settings: EnhancementSettings
+    timeout_s: Annotated[float, Field(gt=0, le=7 * 86_400)]
+    gentle: bool = False
+    """Second attempt on the only worker there is: one thread, no hardware encoder."""
+
+
+class ProbeTask(TaskMessage):
+    """Look at a dropped file; only ever sent to a local worker, which answers with a `ProbeReply`."""
+
+    type: Literal["probe"] = "probe"
+    source: SourceRef
+    thumbnail_uri: Uri | None = None
+    """Where to write a small JPEG of an early frame; None: no picture."""
+    max_size_bytes: Annotated[int, Field(gt=0)] | None = None
+
+
+class ControlMessage(WireModel):
+    """Goes to every worker of the exchange `worker_control`; whom it does not concern ignores it."""
+
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["control"] = "control"
+    action: ControlAction
+    client_id: Identifier | None = None
+    """A cancel concerns only tasks of this client."""
+    file_id: Identifier | None = None
+    process_type: ProcessType | None = None
+    """None: both."""
+    worker_id: Identifier | None = None
+    """None: every worker."""
+
+
+class TaskError(WireModel):
+    """Why an attempt failed."""
+
+    code: ErrorCode
+    message: Text
+    """One sentence a person understands."""
+    detail: Text | None = None
+    log_tail: Annotated[tuple[Text, ...], Field(max_length=MAX_LOG_TAIL_LINES)] = ()
+
+
+class MediaSummary(WireModel):
+    """The few facts a table row shows."""
+
+    width_px: int
+    height_px: int
+    """As displayed: after rotation, pixels squared."""
+    duration_s: float | None
+    frame_count: int
+    frames_per_s: float | None
+    video_codec: str | None
+    audio_tracks: int
+    format_name: str
+
+
+class EnhancementResult(WireModel):
+    """Where the verified result lies."""
+
+    kind: Literal["enhancement"] = "enhancement"
+    output_uri: Uri
+    report_uri: Uri
+    poster_uri: Uri | None
+    size_bytes: int
+    frames: int
+    duration_s: float | None
+    was_remuxed: bool
+    was_found_finished: bool
+    """True when a redelivered task met its own finished output."""
+
+
+class MetadataResult(WireModel):
+    """Where the metadata document lies."""
+
+    kind: Literal["metadata"] = "metadata"
+    metadata_uri: Uri
+    contact_sheet_uri: Uri | None
+    thumbnail_uri: Uri | None
+    summary: MediaSummary
+    was_found_finished: bool = False
+
+
+TaskResult = Annotated[EnhancementResult | MetadataResult, Field(discriminator="kind")]
+
+
+class StatusMessage(WireModel):
+    """State of one process of one file. Ordered by (attempt, sequence).
+
+    `failed` means that *this attempt* failed; whether the file is tried again is the dispatcher's decision.
+    """
+
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["status"] = "status"
+    file_id: Identifier
+    client_id: Identifier
+    process_type: ProcessType
+    status: Status
+    progress: Percent = 0
+    error: TaskError | None = None
+    attempt: Annotated[int, Field(ge=1)]
+    sequence: Annotated[int, Field(ge=0)]
+    """Rises by at least one with every status of the same process and attempt, also across a redelivery."""
+    worker_id: Identifier
+    stage: Stage = Stage.WAITING
+    frames_done: int = 0
+    frames_total: int | None = None
+    frames_per_s: float | None = None
+    remaining_s: float | None = None
+    result: TaskResult | None = None
+
+
+class ProbeReply(WireModel):
+    """Answer to a `ProbeTask`: exactly one of `info` and `error` is set."""
+
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["probe_reply"] = "probe_reply"
+    file_id: Identifier
+    client_id: Identifier
+    info: MediaInfo | None = None
+    summary: MediaSummary | None = None
+    thumbnail_uri: Uri | None = None
+    error: TaskError | None = None
+
+
+class CurrentTask(WireModel):
+    """What a busy worker is working on."""
+
+    file_id: Identifier
+    client_id: Identifier
+    process_type: ProcessType
+    attempt: int
+    stage: Stage
+    progress: Percent
+    frames_per_s: float | None = None
+
+
+class WorkerHeartbeat(WireModel):
+    """A worker says that it lives; also the first thing it says and, with `stopping`, the last."""
+
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["worker"] = "worker"
+    worker_id: Identifier
+    host: str
+    pid: int
+    process_types: tuple[ProcessType, ...]
+    state: WorkerState
+    slots: int = 1
+    current: tuple[CurrentTask, ...] = ()
+    message: Text | None = None
+    """Why it is paused, set aside or out of disk, in words."""
+    program_version: str
+    sequence: int
+    started_at: str
+
+
+Task = Annotated[FileTask | ProbeTask, Field(discriminator="type")]
+ToWorker = Annotated[FileTask | ProbeTask | ControlMessage, Field(discriminator="type")]
+FromWorker = Annotated[StatusMessage | ProbeReply | WorkerHeartbeat, Field(discriminator="type")]

@@ -1,0 +1,106 @@
+"""Closed vocabularies of the wire: process types, statuses, stages and error codes."""
+
+from enum import StrEnum
+
+
+class ProcessType(StrEnum):
+    """The two things that are done to every file."""
+
+    VIDEO_ENHANCEMENT = "video_enhancement"
+    METADATA_EXTRACTION = "metadata_extraction"
+
+
+class Status(StrEnum):
+    """State of one process of one file."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """True when a worker will send nothing more for this attempt."""
+        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+class Stage(StrEnum):
+    """What a worker is doing to the file right now, in the order in which it happens."""
+
+    WAITING = "waiting"
+    PROBING = "probing"
+    ANALYSING = "analysing"
+    ENHANCING = "enhancing"
+    REMUXING = "remuxing"
+    READING_PICTURES = "reading_pictures"
+    VERIFYING = "verifying"
+    PUBLISHING = "publishing"
+
+
+class ErrorCode(StrEnum):
+    """Why a process failed or a file was refused. `is_retryable` decides what the dispatcher does."""
+
+    FILE_MISSING = "file_missing"
+    FILE_UNREADABLE = "file_unreadable"
+    FILE_EMPTY = "file_empty"
+    FILE_CHANGED = "file_changed"
+    FILE_TOO_LARGE = "file_too_large"
+    NOT_A_VIDEO = "not_a_video"
+    NO_VIDEO_STREAM = "no_video_stream"
+    NO_FRAMES = "no_frames"
+    DIMENSIONS_OUT_OF_RANGE = "dimensions_out_of_range"
+    PATH_NOT_ALLOWED = "path_not_allowed"
+    OUTPUT_NOT_WRITABLE = "output_not_writable"
+    DISK_FULL = "disk_full"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    WORKER_CRASHED = "worker_crashed"
+    VERIFICATION_FAILED = "verification_failed"
+    ENCODER_FAILED = "encoder_failed"
+    INTERNAL = "internal"
+
+    @property
+    def is_retryable(self) -> bool:
+        """False when another attempt on the same bytes and the same disk would end the same way."""
+        return self not in _FINAL_CODES
+
+
+_FINAL_CODES = frozenset(
+    {
+        ErrorCode.FILE_MISSING,
+        ErrorCode.FILE_EMPTY,
+        ErrorCode.FILE_CHANGED,
+        ErrorCode.FILE_TOO_LARGE,
+        ErrorCode.NOT_A_VIDEO,
+        ErrorCode.NO_VIDEO_STREAM,
+        ErrorCode.NO_FRAMES,
+        ErrorCode.DIMENSIONS_OUT_OF_RANGE,
+        ErrorCode.PATH_NOT_ALLOWED,
+        ErrorCode.OUTPUT_NOT_WRITABLE,
+        ErrorCode.DISK_FULL,
+    }
+)
+
+
+class WorkerState(StrEnum):
+    """What a worker says of itself in its heartbeat."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    PAUSED = "paused"
+    DISK_FULL = "disk_full"
+    SET_ASIDE = "set_aside"
+    STOPPING = "stopping"
+
+
+class ControlAction(StrEnum):
+    """What the desktop may tell running workers."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DRAIN = "drain"
+    RELEASE = "release"
+    """Take back a worker that was set aside after three failures in a row."""
