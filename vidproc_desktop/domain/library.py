@@ -1,0 +1,125 @@
+"""The library: files, and for each the state of its two processes. Immutable values only."""
+
+from dataclasses import dataclass, field
+
+from workers.protocol.messages import (
+    EnhancementResult,
+    MediaSummary,
+    MetadataResult,
+    TaskError,
+    TaskResult,
+)
+from workers.protocol.model import FileId, WorkerId
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """State of one process of one file, as `reduce` left it. Ordered by (attempt, sequence)."""
+
+    file_id: FileId
+    process_type: ProcessType
+    status: Status = Status.PENDING
+    stage: Stage = Stage.WAITING
+    progress: float = 0.0
+    """Percent, 0–100; never falls within an attempt."""
+    attempt: int = 1
+    sequence: int = -1
+    """Sequence of the last status applied in this attempt; -1 before the first."""
+    is_published: bool = False
+    """True once the broker confirmed the message of this attempt. False and pending: it waits in the outbox."""
+    worker_id: WorkerId | None = None
+    target_worker_id: WorkerId | None = None
+    """Set for a retry that goes to one worker only."""
+    gentle: bool = False
+    frames_done: int = 0
+    frames_total: int | None = None
+    frames_per_s: float | None = None
+    remaining_s: float | None = None
+    error: TaskError | None = None
+    """Why the last attempt failed; kept while the next one waits."""
+    result: TaskResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of the library."""
+
+    file_id: FileId
+    position: int
+    """Order of arrival; the dispatcher's order too."""
+    source_path: str
+    name: str
+    size_bytes: int
+    mtime_ns: int
+    added_at: float
+    """Seconds since the epoch."""
+    output_directory: str
+    stem: str
+    """Name of the results without suffix, unique within `output_directory` among our files."""
+    settings: EnhancementSettings
+    enhancement: TaskRecord
+    metadata: TaskRecord
+    summary: MediaSummary | None = None
+    thumbnail_path: str | None = None
+
+    def task(self, process_type: ProcessType) -> TaskRecord:
+        """The record of one process."""
+        return self.enhancement if process_type is ProcessType.VIDEO_ENHANCEMENT else self.metadata
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, TaskRecord]:
+        """Both processes, enhancement first."""
+        return self.enhancement, self.metadata
+
+    @property
+    def is_finished(self) -> bool:
+        """True when no process of the file will move any more by itself."""
+        return all(task.status.is_final for task in self.tasks)
+
+    @property
+    def enhancement_result(self) -> EnhancementResult | None:
+        """Result of the enhancement, once there is one."""
+        result = self.enhancement.result
+        return result if isinstance(result, EnhancementResult) else None
+
+    @property
+    def metadata_result(self) -> MetadataResult | None:
+        """Result of the metadata extraction, once there is one."""
+        result = self.metadata.result
+        return result if isinstance(result, MetadataResult) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A dropped path that is not taken, with a reason a person understands."""
+
+    path: str
+    code: ErrorCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeReport:
+    """What became of one drop: shown once, grouped."""
+
+    added: tuple[FileId, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    already_there: tuple[str, ...] = ()
+    """Paths whose unfinished or finished row is already in the list, unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One line of the attempt ledger."""
+
+    file_id: FileId
+    process_type: ProcessType
+    attempt: int
+    worker_id: WorkerId | None
+    status: Status
+    gentle: bool
+    error: TaskError | None
+    ended_at: float | None
+    log_tail: tuple[str, ...] = field(default=())

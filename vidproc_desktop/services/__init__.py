@@ -1,0 +1,1 @@
+"""Use cases of the desktop: async, without Qt, over the ports in `ports`."""
