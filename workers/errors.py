@@ -1,4 +1,4 @@
-"""What can go wrong with one task, as one exception that carries a closed code and a sentence for a person."""
+"""What can go wrong with one task: one exception that carries a closed code and a sentence for a person."""
 
 from workers.protocol.messages import TaskError
 from workers.protocol.states import ErrorCode

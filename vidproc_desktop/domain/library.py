@@ -28,7 +28,7 @@ class TaskRecord:
     sequence: int = -1
     """Sequence of the last status applied in this attempt; -1 before the first."""
     is_published: bool = False
-    """True once the broker confirmed the message of this attempt. False and pending: it waits in the outbox."""
+    """True once the broker confirmed this attempt's message. False and pending: it waits in the outbox."""
     worker_id: WorkerId | None = None
     target_worker_id: WorkerId | None = None
     """Set for a retry that goes to one worker only."""

@@ -84,9 +84,9 @@ class EventHub:
         return unsubscribe
 
     def publish(self, event: Event) -> None:
-        """Tell everybody. A listener that raises is a bug of that listener: logged, and the others still hear."""
+        """Tell everybody. A listener that raises is its own bug: logged, and the others still hear."""
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception:  # one broken view must not stop dispatching; the traceback goes to the log
+            except Exception:  # noqa: BLE001 - one broken view must not stop dispatching; the log keeps it
                 _log.exception("listener %r failed on %s", listener, type(event).__name__)

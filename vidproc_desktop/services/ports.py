@@ -71,7 +71,7 @@ class WorkerProcesses(Protocol):
     """Worker processes that this program starts, for either mode."""
 
     async def set_count(self, count: int) -> None:
-        """Have this many enhancement workers running here; 0 stops them after their current task is handed back."""
+        """Have this many enhancement workers here; those too many hand their task back and end."""
 
     @property
     def count(self) -> int:

@@ -178,7 +178,7 @@ class MediaInfo(WireModel):
     others: tuple[OtherStreamInfo, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What looked wrong while scanning (truncation, packets without timestamps, demuxing errors), in words."""
+    """What looked wrong while scanning (truncation, missing timestamps, demuxing errors), in words."""
 
     @property
     def main_video(self) -> VideoStreamInfo | None:

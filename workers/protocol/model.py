@@ -21,7 +21,8 @@ def _to_fraction(value: object) -> Fraction:
     if isinstance(value, Fraction):
         return value
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("a rational is written as an integer or as 'numerator/denominator'")
+        # pydantic turns a ValueError, and only that, into a validation error
+        raise ValueError("a rational is an integer or 'numerator/denominator'")  # noqa: TRY004
     try:
         return Fraction(value)
     except ZeroDivisionError as error:

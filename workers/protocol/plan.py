@@ -147,7 +147,7 @@ class SharpenStep(WireModel):
 
 
 class GeometryStep(WireModel):
-    """Rotation baked in, pixels squared, size made even. Not a picture step for the remux gate's sake only."""
+    """Rotation baked in, pixels squared, size made even."""
 
     kind: Literal[StepKind.GEOMETRY] = StepKind.GEOMETRY
     rotation_deg: Literal[0, 90, 180, 270]
