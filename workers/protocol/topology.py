@@ -91,7 +91,7 @@ def status_queue(client_id: str) -> Queue:
 
 
 def status_bindings(client_id: str) -> tuple[Binding, ...]:
-    """A client's own statuses, which outlive the program. Heartbeats go elsewhere: stale ones would pile up."""
+    """A client's own statuses, which outlive the program. Heartbeats go elsewhere: they would pile up."""
     return (Binding(PROCESSING_STATUS.name, status_queue(client_id).name, client_id),)
 
 
