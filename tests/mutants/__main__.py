@@ -2,7 +2,7 @@
 
     python -m tests.mutants [NAME …]
 
-`mutants.toml` names for each mutant the file, the text to replace, its replacement and the tests that must notice.
+`mutants.toml` names for each mutant the file, the text to replace, its replacement and the tests for it.
 """
 
 import ast
@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST_TESTS_FAILED = 1
-"""pytest's exit status for "tests ran and some failed"; anything else is a broken mutant, not a caught one."""
+"""pytest exit status for "tests ran and some failed"; anything else is a broken mutant, not a caught one."""
 TIMEOUT_S = 420
 
 
