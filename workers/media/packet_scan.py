@@ -1,0 +1,223 @@
+"""Timestamps and sizes of a file's packets, read without decoding one of them.
+
+Memory stays flat: eight bytes a picture. It knows packets, not what they mean for the user.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import av.container
+import numpy as np
+import numpy.typing as npt
+from av.packet import Packet
+from av.stream import Stream
+
+from workers.media.limits import MAX_CONSECUTIVE_DEMUX_ERRORS
+
+
+@dataclass(frozen=True, slots=True)
+class PacketScan:
+    """What the packets of one stream say.
+
+    `pts` holds the displayed packets' timestamps in ticks of `time_base`, ascending; packets that an edit list hides
+    (flag DISCARD) are only counted. `keyframe_pts` is the part of `pts` at which decoding can start.
+    """
+
+    stream_index: int
+    time_base: Fraction
+    pts: array[int]
+    keyframe_pts: array[int]
+    count: int
+    """Displayed packets, those without a timestamp included."""
+    hidden: int
+    without_timestamp: int
+    out_of_order: int
+    """Packets whose decoding timestamp is before the one before them."""
+    damaged: int
+    size_bytes: int
+    end: int | None
+    """Largest pts + duration, in ticks."""
+    last_duration: int
+    """Duration of the packet that ends last as its container states it, in ticks; 0 where it does not."""
+    is_complete: bool
+    """False when only samples of the file were read (see `scan_samples`)."""
+
+    @property
+    def is_variable(self) -> bool:
+        """True when the pictures are not evenly spaced, rounding to the time base aside."""
+        return is_unevenly_spaced(self.pts)
+
+    @property
+    def span_s(self) -> Fraction | None:
+        """From the first picture to the end of the last one; None without timestamps."""
+        if not self.pts or self.end is None:
+            return None
+        return (max(self.end, self.pts[-1] + self.typical_step) - self.pts[0]) * self.time_base
+
+    @property
+    def typical_step(self) -> int:
+        """Ticks a picture stays: the median step, or what the container says of the only picture."""
+        return _median(_steps(self.pts)) if len(self.pts) > 1 else self.last_duration
+
+    @property
+    def measured_rate(self) -> Fraction | None:
+        """Pictures per second from first to last timestamp; None below two pictures."""
+        if len(self.pts) < 2 or self.pts[-1] == self.pts[0]:
+            return None
+        return (len(self.pts) - 1) / ((self.pts[-1] - self.pts[0]) * self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """The packets of a whole file, per stream index."""
+
+    streams: dict[int, PacketScan]
+    errors: tuple[str, ...]
+    """What the demuxer complained about, one text per place, repeated ones once."""
+    error_count: int
+    gave_up: bool
+    """True when the demuxer reported errors without end and the scan stopped there."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counters of one stream while packets go by."""
+
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    keyframe_pts: array[int] = field(default_factory=lambda: array("q"))
+    count: int = 0
+    hidden: int = 0
+    without_timestamp: int = 0
+    out_of_order: int = 0
+    damaged: int = 0
+    size_bytes: int = 0
+    end: int | None = None
+    last_duration: int = 0
+    last_dts: int | None = None
+
+    def add(self, packet: "Packet[Stream]") -> None:
+        """Count one packet."""
+        self.size_bytes += packet.size
+        self.damaged += packet.is_corrupt
+        dts = packet.dts
+        if dts is not None:
+            if self.last_dts is not None and dts < self.last_dts:
+                self.out_of_order += 1
+            self.last_dts = dts
+        if packet.is_discard:
+            self.hidden += 1
+            return
+        self.count += 1
+        pts = packet.pts
+        if pts is None:
+            self.without_timestamp += 1
+            return
+        self.pts.append(pts)
+        if packet.is_keyframe:
+            self.keyframe_pts.append(pts)
+        end = pts + (packet.duration or 0)
+        if self.end is None or end > self.end:
+            self.end, self.last_duration = end, packet.duration or 0
+
+    def finish(self, stream: Stream, *, is_complete: bool) -> PacketScan:
+        """The frozen value."""
+        time_base = stream.time_base
+        return PacketScan(
+            stream_index=stream.index,
+            time_base=Fraction(time_base.numerator, time_base.denominator) if time_base else Fraction(1),
+            pts=array("q", sorted(self.pts)),
+            keyframe_pts=array("q", sorted(self.keyframe_pts)),
+            count=self.count,
+            hidden=self.hidden,
+            without_timestamp=self.without_timestamp,
+            out_of_order=self.out_of_order,
+            damaged=self.damaged,
+            size_bytes=self.size_bytes,
+            end=self.end,
+            last_duration=self.last_duration,
+            is_complete=is_complete,
+        )
+
+
+@dataclass(slots=True)
+class DemuxErrors:
+    """What went wrong while packets were read."""
+
+    texts: dict[str, None] = field(default_factory=dict)
+    count: int = 0
+    gave_up: bool = False
+
+    def add(self, error: av.FFmpegError) -> None:
+        """Remember one error; the text only the first time."""
+        self.count += 1
+        if len(self.texts) < 8:
+            self.texts[str(error.strerror or error)] = None
+
+
+def is_unevenly_spaced(pts: array[int]) -> bool:
+    """Whether any step between ascending timestamps is more than one tick away from the median step.
+
+    One tick is what rounding an even rate to the time base may cost (29.97 in milliseconds: 33 and 34). Where a tick
+    is as long as a picture, a step of two ticks is a gap, and a repeated timestamp is never even.
+    """
+    if len(pts) < 3:
+        return False
+    steps = _steps(pts)
+    typical = _median(steps)
+    shortest, longest = int(steps.min()), int(steps.max())
+    return shortest <= 0 or longest - typical > 1 or typical - shortest > 1 or longest >= 2 * typical
+
+
+def _steps(pts: array[int]) -> npt.NDArray[np.int64]:
+    ticks: npt.NDArray[np.int64] = np.frombuffer(pts, dtype=np.int64)
+    return ticks[1:] - ticks[:-1]
+
+
+def _median(steps: npt.NDArray[np.int64]) -> int:
+    """The lower median, so that it is one of the steps."""
+    middle = (len(steps) - 1) // 2
+    return int(np.partition(steps, middle)[middle])
+
+
+def packets(
+    container: av.container.InputContainer, errors: DemuxErrors, streams: tuple[Stream, ...] | None = None
+) -> "Iterator[Packet[Stream]]":
+    """All packets from the current position on, past errors that the demuxer can recover from.
+
+    libav's closing empty packets are left out.
+    """
+    chosen = streams if streams is not None else tuple(container.streams)
+    in_a_row = 0
+    while in_a_row < MAX_CONSECUTIVE_DEMUX_ERRORS:
+        try:
+            for packet in container.demux(chosen):
+                if packet.pts is None and packet.dts is None and packet.size == 0:
+                    continue
+                in_a_row = 0
+                yield packet
+        except av.FFmpegError as error:
+            errors.add(error)
+            in_a_row += 1
+        else:
+            return
+    errors.gave_up = True
+
+
+def scan_packets(container: av.container.InputContainer) -> FileScan:
+    """Read every packet of an opened file, from its current position to its end."""
+    tallies = {stream.index: _Tally() for stream in container.streams}
+    errors = DemuxErrors()
+    for packet in packets(container, errors):
+        tallies[packet.stream_index].add(packet)
+    return FileScan(
+        streams={
+            stream.index: tallies[stream.index].finish(stream, is_complete=True)
+            for stream in container.streams
+        },
+        errors=tuple(errors.texts),
+        error_count=errors.count,
+        gave_up=errors.gave_up,
+    )
