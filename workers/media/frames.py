@@ -1,0 +1,147 @@
+"""Frames on their way from the decoder to whoever needs them, in any order, a few at a time.
+
+A producer thread decodes; consumers ask by frame number. How far it decodes ahead follows what was asked for, so
+that no request can wait for a frame that the producer will not make: there is nothing to deadlock on.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from av.video.frame import VideoFrame
+
+from workers.media.decode import VideoDecoder
+from workers.media.timestamps import FrameTime, SourceTime, TimestampRepair
+
+
+class Stopped(Exception):
+    """The window was closed while a frame was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """One decoded picture and when the output shows it."""
+
+    number: int
+    picture: VideoFrame
+    time: FrameTime
+
+
+@dataclass(slots=True)
+class _State:
+    frames: dict[int, TimedFrame] = field(default_factory=dict)
+    times: list[FrameTime] = field(default_factory=list)
+    last: TimedFrame | None = None
+    wanted: int = -1
+    released: int = 0
+    ended: bool = False
+    stopped: bool = False
+    error: BaseException | None = None
+
+
+class FrameWindow:
+    """A window of decoded frames that moves over the file; use as a context manager.
+
+    Args:
+        decoder: where frames come from; it is closed by the producer thread.
+        repair: gives every frame its time.
+        read_ahead: frames that may be decoded beyond the highest number asked for, at least 1.
+    """
+
+    def __init__(self, decoder: VideoDecoder, repair: TimestampRepair, *, read_ahead: int) -> None:
+        self._decoder = decoder
+        self._repair = repair
+        self._read_ahead = read_ahead
+        self._state = _State()
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._produce, name="decode")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._state.stopped = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    @property
+    def times(self) -> tuple[FrameTime, ...]:
+        """The time of every frame made so far: the frame map, once the end was reached."""
+        with self._changed:
+            return tuple(self._state.times)
+
+    def frame(self, number: int) -> TimedFrame | None:
+        """Wait for a frame; None when the file ends before it.
+
+        Raises:
+            Stopped: the window was closed.
+            Exception: whatever the decoder raised.
+        """
+        state = self._state
+        with self._changed:
+            if number < state.released:
+                raise RuntimeError(f"frame {number} was already released")
+            if number > state.wanted:
+                state.wanted = number
+                self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: number in state.frames or state.ended or state.stopped or state.error is not None
+            )
+            if state.error is not None:
+                raise state.error
+            if state.stopped:
+                raise Stopped
+            return state.frames.get(number)
+
+    def frame_or_last(self, number: int) -> TimedFrame:
+        """Wait for a frame; past the end the last one stands in for it."""
+        found = self.frame(number) or self._state.last
+        if found is None:
+            raise Stopped
+        return found
+
+    def release(self, below: int) -> None:
+        """Promise that no frame with a smaller number will be asked for."""
+        state = self._state
+        with self._changed:
+            for number in range(state.released, below):
+                state.frames.pop(number, None)
+            state.released = max(state.released, below)
+
+    def _produce(self) -> None:
+        state = self._state
+        try:
+            with self._decoder as decoder:
+                for frame in timed_frames(decoder.frames(), self._repair):
+                    with self._changed:
+                        self._changed.wait_for(
+                            lambda: frame.number <= state.wanted + self._read_ahead or state.stopped  # noqa: B023  # called within this turn only
+                        )
+                        if state.stopped:
+                            return
+                        state.frames[frame.number] = state.last = frame
+                        state.times.append(frame.time)
+                        self._changed.notify_all()
+        except BaseException as error:  # noqa: BLE001  # carried to the consumer, who raises it
+            with self._changed:
+                state.error = error
+        finally:
+            with self._changed:
+                state.ended = True
+                self._changed.notify_all()
+
+
+def timed_frames(pictures: Iterator[VideoFrame], repair: TimestampRepair) -> Iterator[TimedFrame]:
+    """Join pictures with their repaired times; runs two pictures behind the decoder."""
+    waiting: list[VideoFrame] = []
+
+    def source_times() -> Iterator[SourceTime]:
+        for picture in pictures:
+            waiting.append(picture)
+            yield SourceTime(picture.pts, picture.duration)
+
+    for number, time in enumerate(repair.times(source_times())):
+        yield TimedFrame(number, waiting.pop(0), time)
