@@ -1,0 +1,1 @@
+"""Adapters that carry tasks to workers: over RabbitMQ, or to worker processes of this program's own."""

@@ -1,0 +1,11 @@
+"""RabbitMQ: the client, the broker adapter over it, the connection test, and local workers for a broker.
+
+The only part of the desktop that imports aio-pika.
+"""
+
+from vidproc_desktop.broker.rabbitmq.client import RabbitMQClient
+from vidproc_desktop.broker.rabbitmq.connection_test import test_connection
+from vidproc_desktop.broker.rabbitmq.link import LinkTiming
+from vidproc_desktop.broker.rabbitmq.task_broker import RabbitMQBroker
+
+__all__ = ["LinkTiming", "RabbitMQBroker", "RabbitMQClient", "test_connection"]

@@ -1,0 +1,64 @@
+"""Which routing key a message has: derived from its type, so that no caller can get it wrong. Pure."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from pydantic_core import to_json
+
+from workers.protocol import topology
+from workers.protocol.codec import (
+    AnyFromWorker,
+    AnyToWorker,
+    UndecodableMessage,
+    decode_from_worker,
+    decode_to_worker,
+)
+from workers.protocol.messages import (
+    ControlMessage,
+    FileTask,
+    ProbeReply,
+    ProbeTask,
+    StatusMessage,
+    WorkerHeartbeat,
+)
+from workers.protocol.model import WireModel, WorkerId
+
+type AnyMessage = AnyToWorker | AnyFromWorker
+_FROM_WORKER = frozenset({"status", "probe_reply", "worker"})
+
+
+def as_message(message: WireModel | Mapping[str, object]) -> AnyMessage:
+    """The message as a validated value.
+
+    Raises:
+        UndecodableMessage: a mapping that is none of our messages.
+    """
+    if isinstance(
+        message, FileTask | ProbeTask | ControlMessage | StatusMessage | ProbeReply | WorkerHeartbeat
+    ):
+        return message
+    if isinstance(message, WireModel):
+        raise UndecodableMessage(f"{type(message).__name__} is not a message")
+    body = to_json(dict(message), exclude_none=True)
+    return decode_from_worker(body) if message.get("type") in _FROM_WORKER else decode_to_worker(body)
+
+
+def routing_key(message: AnyMessage, worker_id: WorkerId | None = None) -> str:
+    """Where the message goes on its exchange.
+
+    Raises:
+        UndecodableMessage: probes never go through a broker: a local worker answers them.
+    """
+    match message:
+        case FileTask():
+            return topology.FILE_KEY if worker_id is None else topology.worker_routing_key(worker_id)
+        case ControlMessage():
+            return ""
+        case StatusMessage():
+            return message.client_id
+        case WorkerHeartbeat():
+            return topology.HEARTBEAT_KEY
+        case ProbeTask() | ProbeReply():
+            raise UndecodableMessage("a probe never goes through a broker")
+        case _:
+            assert_never(message)
