@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures.surroundings import shield
 
 pytest_plugins = [
+    "pytester",
     "tests.fixtures.broker",
     "tests.fixtures.display",
     "tests.fixtures.leaks",
