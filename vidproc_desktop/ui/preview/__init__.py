@@ -1,0 +1,1 @@
+"""Source and enhanced result side by side, or one behind the other."""

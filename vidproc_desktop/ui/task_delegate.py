@@ -1,0 +1,208 @@
+"""Paints the cells of the table: thumbnail and name, the two progress bars, the status, plain facts.
+
+Everything is painted from one `FileRecord` per cell, with colours from the palette and the theme, and nothing is
+measured twice: with some 200 visible cells ten times a second every call into Qt counts.
+"""
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from vidproc_desktop.domain.library import FileRecord, TaskRecord
+from vidproc_desktop.ui import words
+from vidproc_desktop.ui.icons import IconName, paint_icon
+from vidproc_desktop.ui.task_columns import COLUMNS, Column
+from vidproc_desktop.ui.task_model import Role
+from vidproc_desktop.ui.theme import Theme
+from vidproc_desktop.ui.thumbnails import Thumbnails
+from workers.protocol.states import Status
+
+ROW_HEIGHT_PX = 58
+THUMBNAIL_PX = QSize(72, 42)
+_PADDING_PX = 10
+_BAR_HEIGHT_PX = 6
+_DOT_PX = 8
+
+type _Index = QModelIndex | QPersistentModelIndex
+
+
+class TaskDelegate(QStyledItemDelegate):
+    """Painter of the table's cells."""
+
+    def __init__(self, theme: Theme, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._thumbnails = thumbnails
+        self.hovered_row = -1
+        """Row under the pointer; its whole width is lit."""
+
+    def sizeHint(self, _option: QStyleOptionViewItem, index: _Index) -> QSize:
+        """One height for all rows."""
+        return QSize(COLUMNS[index.column()].width_px, ROW_HEIGHT_PX)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        """Paint one cell."""
+        record = index.data(Role.RECORD)
+        if not isinstance(record, FileRecord):
+            return
+        painter.save()
+        self._paint_background(painter, option, index)
+        column = Column(index.column())
+        task = record.task(process_type) if (process_type := COLUMNS[column].process_type) else None
+        if column is Column.NAME:
+            self._paint_name(painter, option, record)
+        elif task is not None:
+            self.paint_bar(painter, option, task)
+        elif column is Column.STATUS:
+            self._paint_status(painter, option, record)
+        else:
+            self._paint_fact(painter, option, record, column)
+        painter.restore()
+
+    # ---------------------------------------------------------------- cells
+
+    def paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, task: TaskRecord) -> None:
+        """A label and below it a horizontal bar filled to the task's progress."""
+        colours = self._theme.colours
+        colour = self._bar_colour(task)
+        inner = option.rect.adjusted(_PADDING_PX, 0, -_PADDING_PX, 0)
+        metrics = option.fontMetrics
+        block = metrics.height() + 5 + _BAR_HEIGHT_PX
+        top = inner.y() + (inner.height() - block) // 2
+        is_plain = task.status in (Status.PENDING, Status.PROCESSING, Status.CANCELLED)
+        painter.setPen(colours.muted if is_plain else colour)
+        label = QRect(inner.x(), top, inner.width(), metrics.height())
+        text = metrics.elidedText(words.bar_words(task), Qt.TextElideMode.ElideRight, inner.width())
+        painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        track = QRectF(inner.x(), top + metrics.height() + 5, inner.width(), _BAR_HEIGHT_PX)
+        painter.setBrush(colours.track)
+        painter.drawRoundedRect(track, _BAR_HEIGHT_PX / 2, _BAR_HEIGHT_PX / 2)
+        share = 1.0 if task.status is Status.COMPLETED else task.progress / 100
+        if share > 0:
+            filled = QRectF(track)
+            filled.setWidth(max(float(_BAR_HEIGHT_PX), track.width() * share))
+            if option.direction is Qt.LayoutDirection.RightToLeft:
+                filled.moveRight(track.right())
+            painter.setBrush(colour)
+            painter.drawRoundedRect(filled, _BAR_HEIGHT_PX / 2, _BAR_HEIGHT_PX / 2)
+
+    def _paint_name(self, painter: QPainter, option: QStyleOptionViewItem, record: FileRecord) -> None:
+        rect = option.rect
+        frame = QRect(
+            rect.x() + _PADDING_PX,
+            rect.y() + (rect.height() - THUMBNAIL_PX.height()) // 2,
+            THUMBNAIL_PX.width(),
+            THUMBNAIL_PX.height(),
+        )
+        self._paint_thumbnail(painter, frame, record)
+        left = frame.right() + 1 + _PADDING_PX
+        width = rect.right() - _PADDING_PX - left
+        metrics = option.fontMetrics
+        small, small_metrics = _small_font(option.font)
+        block = metrics.height() + 3 + small_metrics.height()
+        top = rect.y() + (rect.height() - block) // 2
+        painter.setPen(option.palette.color(QPalette.ColorRole.Text))
+        name = metrics.elidedText(record.name, Qt.TextElideMode.ElideMiddle, width)
+        painter.drawText(QRect(left, top, width, metrics.height()), Qt.AlignmentFlag.AlignLeft, name)
+        error = words.error_in_words(record)
+        second = error.replace("\n", " ") if error else _folder(record.source_path)
+        painter.setPen(self._theme.colours.failed if _shows_failure(record) else self._theme.colours.muted)
+        painter.setFont(small)
+        mode = Qt.TextElideMode.ElideRight if error else Qt.TextElideMode.ElideLeft
+        text = small_metrics.elidedText(second, mode, width)
+        line = QRect(left, top + metrics.height() + 3, width, small_metrics.height())
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft, text)
+
+    def _paint_thumbnail(self, painter: QPainter, frame: QRect, record: FileRecord) -> None:
+        colours = self._theme.colours
+        picture = self._thumbnails.picture(record.thumbnail_path) if record.thumbnail_path else None
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colours.stage if picture is not None else colours.track)
+        painter.drawRoundedRect(frame, 4, 4)
+        if picture is None:
+            place = QRect(0, 0, 20, 20)
+            place.moveCenter(frame.center())
+            paint_icon(painter, IconName.FILM, place, colours.muted)
+            return
+        size = picture.size().scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        target = QRect(0, 0, size.width(), size.height())
+        target.moveCenter(frame.center())
+        painter.drawPixmap(target, picture)
+
+    def _paint_status(self, painter: QPainter, option: QStyleOptionViewItem, record: FileRecord) -> None:
+        state = words.row_state(record)
+        colour = self._theme.colours.of(state)
+        rect = option.rect.adjusted(_PADDING_PX, 0, -_PADDING_PX, 0)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        dot = QRectF(rect.x(), rect.center().y() - _DOT_PX / 2 + 0.5, _DOT_PX, _DOT_PX)
+        painter.setPen(colour)
+        painter.setBrush(Qt.BrushStyle.NoBrush if state is words.RowState.WAITING else colour)
+        painter.drawEllipse(dot)
+        rect = rect.adjusted(_DOT_PX + 7, 0, 0, 0)
+        painter.setPen(colour if state is words.RowState.FAILED else _text_colour(option))
+        text = option.fontMetrics.elidedText(
+            words.status_in_words(record), Qt.TextElideMode.ElideRight, rect.width()
+        )
+        painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_fact(
+        self, painter: QPainter, option: QStyleOptionViewItem, record: FileRecord, column: Column
+    ) -> None:
+        rect = option.rect.adjusted(_PADDING_PX, 0, -_PADDING_PX, 0)
+        text = COLUMNS[column].display(record)
+        painter.setPen(self._theme.colours.muted if text == words.NOTHING else _text_colour(option))
+        side = Qt.AlignmentFlag.AlignRight if COLUMNS[column].is_right_aligned else Qt.AlignmentFlag.AlignLeft
+        painter.drawText(rect, side | Qt.AlignmentFlag.AlignVCenter, text)
+
+    # ---------------------------------------------------------------- around them
+
+    def _paint_background(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        palette = option.palette
+        colours = self._theme.colours
+        is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        if is_selected:
+            painter.fillRect(option.rect, palette.color(QPalette.ColorRole.Highlight))
+        elif index.row() == self.hovered_row:
+            painter.fillRect(option.rect, palette.color(QPalette.ColorRole.AlternateBase))
+        line = QRect(option.rect.x(), option.rect.bottom(), option.rect.width(), 1)
+        painter.fillRect(line, colours.line)
+        if is_selected and index.column() == Column.NAME:
+            painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
+
+    def _bar_colour(self, task: TaskRecord) -> QColor:
+        colours = self._theme.colours
+        match task.status:
+            case Status.COMPLETED:
+                return colours.done
+            case Status.FAILED:
+                return colours.failed
+            case Status.CANCELLED | Status.PENDING:
+                return colours.waiting
+            case Status.PROCESSING:
+                return colours.accent
+
+
+def _text_colour(option: QStyleOptionViewItem) -> QColor:
+    return option.palette.color(QPalette.ColorRole.Text)
+
+
+def _small_font(font: QFont) -> tuple[QFont, QFontMetrics]:
+    small = QFont(font)
+    if font.pointSizeF() > 0:
+        small.setPointSizeF(font.pointSizeF() * 0.88)
+    else:
+        small.setPixelSize(max(1, round(font.pixelSize() * 0.88)))
+    return small, QFontMetrics(small)
+
+
+def _folder(path: str) -> str:
+    cut = max(path.rfind("/"), path.rfind("\\"))
+    return path[:cut] if cut > 0 else path
+
+
+def _shows_failure(record: FileRecord) -> bool:
+    return any(task.status is Status.FAILED for task in record.tasks)
