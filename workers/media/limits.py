@@ -5,8 +5,8 @@ from typing import Final
 MAX_SIDE_PX: Final = 16_384
 """Longest side of a picture: 16K video is 15 360 px wide; H.264 level 6.2 ends below this."""
 
-MAX_PIXELS: Final = 1 << 28
-"""Pixels of one picture (16 384 × 16 384): one 8-bit 4:2:0 frame is then 384 MiB."""
+MAX_PIXELS: Final = 1 << 27
+"""Pixels of one picture (16K UHD has 133 million): one 8-bit 4:2:0 frame is then 192 MiB."""
 
 MAX_STREAMS: Final = 256
 """Streams of one container; broadcast multiplexes carry some dozens."""

@@ -4,9 +4,10 @@ Memory stays flat: eight bytes a picture. It knows packets, not what they mean f
 """
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 
 import av
 import av.container
@@ -16,6 +17,13 @@ from av.packet import Packet
 from av.stream import Stream
 
 from workers.media.limits import MAX_CONSECUTIVE_DEMUX_ERRORS
+
+_PACKETS_PER_REPORT = 512
+_SAMPLE_WINDOWS = 8
+_PACKETS_PER_WINDOW = 240
+_REORDER_MARGIN = 16
+"""The deepest picture reordering of H.264 and HEVC."""
+_MICROSECOND = Fraction(1, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,10 @@ class PacketScan:
     """Largest pts + duration, in ticks."""
     last_duration: int
     """Duration of the packet that ends last as its container states it, in ticks; 0 where it does not."""
-    is_complete: bool
-    """False when only samples of the file were read (see `scan_samples`)."""
-
-    @property
-    def is_variable(self) -> bool:
-        """True when the pictures are not evenly spaced, rounding to the time base aside."""
-        return is_unevenly_spaced(self.pts)
+    is_variable: bool
+    """True when the pictures are not evenly spaced, rounding to the time base aside."""
+    is_complete: bool = True
+    """False when only samples of the file were read: `pts` is then the first sample and `count` an estimate."""
 
     @property
     def span_s(self) -> Fraction | None:
@@ -122,13 +127,14 @@ class _Tally:
         if self.end is None or end > self.end:
             self.end, self.last_duration = end, packet.duration or 0
 
-    def finish(self, stream: Stream, *, is_complete: bool) -> PacketScan:
+    def finish(self, stream: Stream) -> PacketScan:
         """The frozen value."""
         time_base = stream.time_base
+        pts = array("q", sorted(self.pts))
         return PacketScan(
             stream_index=stream.index,
             time_base=Fraction(time_base.numerator, time_base.denominator) if time_base else Fraction(1),
-            pts=array("q", sorted(self.pts)),
+            pts=pts,
             keyframe_pts=array("q", sorted(self.keyframe_pts)),
             count=self.count,
             hidden=self.hidden,
@@ -138,7 +144,7 @@ class _Tally:
             size_bytes=self.size_bytes,
             end=self.end,
             last_duration=self.last_duration,
-            is_complete=is_complete,
+            is_variable=is_unevenly_spaced(pts),
         )
 
 
@@ -206,18 +212,63 @@ def packets(
     errors.gave_up = True
 
 
-def scan_packets(container: av.container.InputContainer) -> FileScan:
+def scan_packets(
+    container: av.container.InputContainer, on_fraction: Callable[[float], None] | None = None
+) -> FileScan:
     """Read every packet of an opened file, from its current position to its end."""
     tallies = {stream.index: _Tally() for stream in container.streams}
     errors = DemuxErrors()
-    for packet in packets(container, errors):
+    size_bytes, furthest = container.size or 1, 0
+    for number, packet in enumerate(packets(container, errors)):
         tallies[packet.stream_index].add(packet)
+        if on_fraction is not None and number % _PACKETS_PER_REPORT == 0:
+            furthest = max(furthest, packet.pos or 0)
+            on_fraction(min(1.0, furthest / size_bytes))
     return FileScan(
-        streams={
-            stream.index: tallies[stream.index].finish(stream, is_complete=True)
-            for stream in container.streams
-        },
+        streams={stream.index: tallies[stream.index].finish(stream) for stream in container.streams},
         errors=tuple(errors.texts),
         error_count=errors.count,
         gave_up=errors.gave_up,
     )
+
+
+def scan_samples(container: av.container.InputContainer, video: Stream) -> FileScan:
+    """Read packets of one video stream at a few places spread over the file; for files too large to read at once.
+
+    `count` is the header's, or the duration at the rate of the samples. Streams other than `video` come out empty.
+    """
+    errors = DemuxErrors()
+    duration = container.duration or 0
+    windows = []
+    for number in range(_SAMPLE_WINDOWS):
+        if number and not _seek(
+            container, (container.start_time or 0) + duration * number // _SAMPLE_WINDOWS
+        ):
+            break
+        tally = _Tally()
+        for packet in islice(packets(container, errors, (video,)), _PACKETS_PER_WINDOW):
+            tally.add(packet)
+        windows.append(tally.finish(video))
+    first = windows[0]
+    # Within a window the last few pictures in decoding order may wait for earlier ones that were not read any more.
+    is_variable = any(is_unevenly_spaced(window.pts[: -_REORDER_MARGIN or None]) for window in windows)
+    length = round(duration * _MICROSECOND / first.time_base) if first.time_base else 0
+    step = first.typical_step
+    scans = {stream.index: _Tally().finish(stream) for stream in container.streams}
+    scans[video.index] = replace(
+        first,
+        pts=first.pts[:-_REORDER_MARGIN] if len(first.pts) > 2 * _REORDER_MARGIN else first.pts,
+        count=getattr(video, "frames", 0) or (max(first.count, length // step) if step else first.count),
+        is_variable=is_variable,
+        end=(first.pts[0] + length) if first.pts and length else first.end,
+    )
+    scans = {index: replace(scan, is_complete=False) for index, scan in scans.items()}
+    return FileScan(scans, tuple(errors.texts), errors.count, errors.gave_up)
+
+
+def _seek(container: av.container.InputContainer, microseconds: int) -> bool:
+    try:
+        container.seek(microseconds)
+    except av.FFmpegError:
+        return False  # a file that cannot be sought is judged by the samples read so far
+    return True

@@ -3,7 +3,7 @@
 It opens, scans and closes; what is a fault of the file becomes a `TaskFailedError` or a warning in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from workers.errors import TaskFailedError
 from workers.media.first_frames import FirstFrames, look_at_first_frames
 from workers.media.limits import MAX_CHAPTERS, MAX_PIXELS, MAX_SIDE_PX, MAX_STREAMS
-from workers.media.packet_scan import FileScan, PacketScan, scan_packets
+from workers.media.packet_scan import FileScan, PacketScan, scan_packets, scan_samples
 from workers.media.probe_streams import (
     TagReader,
     clean_text,
@@ -69,19 +69,43 @@ def probe(path: Path) -> MediaInfo:
     return examine(path).info
 
 
-def examine(path: Path) -> Examination:
+def examine(path: Path, on_fraction: Callable[[float], None] | None = None) -> Examination:
     """Like `probe`, with the timestamps of every picture beside the facts.
+
+    Args:
+        path: an existing file.
+        on_fraction: told now and then which part of the file has been scanned, 0 to 1, never falling.
 
     Raises:
         TaskFailedError: see `probe`.
     """
     with open_source(path) as container:
         refuse_unsuitable_streams(path, container)
-        scan = scan_packets(container)
+        scan = scan_packets(container, on_fraction)
     with open_source(path) as container:
         info = describe(path, container, scan)
     refuse_without_pictures(path, info)
     return Examination(info, scan.streams)
+
+
+def examine_samples(path: Path) -> Examination:
+    """Like `examine`, from headers and a few samples of the packets, for files too large to read in a moment.
+
+    Counts are the header's or estimated, and a warning says so.
+
+    Raises:
+        TaskFailedError: see `probe`.
+    """
+    with open_source(path) as container:
+        refuse_unsuitable_streams(path, container)
+        index = _main_index(container)
+        assert index is not None, "files without a moving picture were refused above"
+        scan = scan_samples(container, container.streams[index])
+    with open_source(path) as container:
+        info = describe(path, container, scan)
+    refuse_without_pictures(path, info)
+    note = "Large file: its pictures were not counted one by one yet."
+    return Examination(info.model_copy(update={"warnings": (*info.warnings, note)}), scan.streams)
 
 
 def refuse_unsuitable_streams(path: Path, container: av.container.InputContainer) -> None:
@@ -97,8 +121,8 @@ def refuse_unsuitable_streams(path: Path, container: av.container.InputContainer
         )
     moving = [stream for stream in container.streams.video if not is_attached_picture(stream)]
     if not moving:
-        kind = "only sound" if container.streams.audio else "no moving picture"
-        raise TaskFailedError(ErrorCode.NO_VIDEO_STREAM, f"“{path.name}” contains {kind}, no video.")
+        found = "contains only sound, no video" if container.streams.audio else "contains no video"
+        raise TaskFailedError(ErrorCode.NO_VIDEO_STREAM, f"“{path.name}” {found}.")
     if not any(has_decoder(stream) for stream in moving):
         raise TaskFailedError(
             ErrorCode.NOT_A_VIDEO, f"The video in “{path.name}” is in a format that cannot be decoded here."
@@ -112,8 +136,8 @@ def _refuse_absurd_size(path: Path, width_px: int, height_px: int) -> None:
     if max(width_px, height_px) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
         raise TaskFailedError(
             ErrorCode.DIMENSIONS_OUT_OF_RANGE,
-            f"“{path.name}” claims a picture of {width_px} × {height_px} pixels; at most {MAX_SIDE_PX} a side "
-            "are accepted.",
+            f"“{path.name}” claims a picture of {width_px} × {height_px} pixels; at most {MAX_SIDE_PX} a side and "
+            f"{MAX_PIXELS // 1_000_000} million in all are accepted.",
         )
 
 
@@ -131,7 +155,7 @@ def refuse_without_pictures(path: Path, info: MediaInfo) -> None:
     if main.width_px <= 0 or main.height_px <= 0:
         raise TaskFailedError(
             ErrorCode.DIMENSIONS_OUT_OF_RANGE,
-            f"The size of the picture in “{path.name}” cannot be determined.",
+            f"The picture in “{path.name}” has no usable size: it is missing, or beyond {MAX_SIDE_PX} pixels a side.",
         )
 
 

@@ -245,7 +245,8 @@ def _bit_rate(context: Any, scan: PacketScan, duration_s: Fraction | None) -> in
 def _bit_depth(context: Any) -> int | None:
     if context is None or context.format is None or not context.format.components:
         return None
-    return max(component.bits for component in context.format.components)
+    depths = [int(component.bits) for component in context.format.components]
+    return max(depths)
 
 
 def _plausible(rate: Fraction | None) -> Fraction | None:

@@ -88,6 +88,10 @@ def open_source(path: Path) -> av.container.InputContainer:
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
+    except av.error.EOFError as error:
+        raise TaskFailedError(
+            ErrorCode.NO_FRAMES, f"“{path.name}” ends before its first picture.", detail=str(error)
+        ) from error
     except av.FFmpegError as error:
         raise TaskFailedError(
             ErrorCode.NOT_A_VIDEO,
