@@ -75,6 +75,8 @@ class ControlMessage(WireModel):
     file_id: Identifier | None = None
     process_type: ProcessType | None = None
     """None: both."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """A cancel concerns this attempt and earlier ones; None: the one that runs or arrives next."""
     worker_id: Identifier | None = None
     """None: every worker."""
 

@@ -1,0 +1,45 @@
+"""The jobs module that a child loads by default: the real media work.
+
+A jobs module has two functions, `warm_up(kinds)` and `run(job, on_progress)`. Tests pass the name of their own module
+to the executor; nothing else chooses one.
+"""
+
+from collections.abc import Collection
+
+from workers.media.jobs import EnhancementJob, MetadataJob, ProgressCallback
+from workers.runtime.pipe import Job, Outcome, ProbeJob
+
+
+def warm_up(kinds: Collection[str]) -> None:
+    """Import what the jobs of these kinds need, so that the first one starts at once.
+
+    Raises:
+        ImportError: a media library is missing.
+    """
+    if "enhance" in kinds:
+        import workers.media.enhance
+    if "metadata" in kinds:
+        import workers.media.pictures
+    if "probe" in kinds:
+        import workers.media.probe  # noqa: F401 - as above
+
+
+def run(job: Job, on_progress: ProgressCallback) -> Outcome:
+    """Do one job.
+
+    Raises:
+        TaskFailedError: the job cannot succeed.
+    """
+    match job:
+        case EnhancementJob():
+            from workers.media.enhance import enhance
+
+            return enhance(job, on_progress)
+        case MetadataJob():
+            from workers.media.pictures import extract
+
+            return extract(job, on_progress)
+        case ProbeJob():
+            from workers.media.probe import quick_probe
+
+            return quick_probe(job.source, job.thumbnail)

@@ -1,0 +1,264 @@
+"""Jobs, progress and outcomes as JSON lines between a worker and its child. Pure.
+
+Paths travel as `file:` URIs, because a file name may hold bytes that are no UTF-8.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
+
+from workers.media.jobs import (
+    EnhancementJob,
+    EnhancementOutcome,
+    MetadataJob,
+    MetadataOutcome,
+    ProbeOutcome,
+    Progress,
+)
+from workers.protocol.media import MediaInfo
+from workers.protocol.messages import MediaSummary
+from workers.protocol.model import WireModel
+from workers.protocol.pictures import MetadataDocument
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.report import EnhancementReport
+from workers.protocol.states import ErrorCode, Stage
+from workers.runtime.sources import path_from_uri, uri_from_path
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A metadata document with very many chapters or tags; pixels never pass through the pipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeJob:
+    """Look at `source` quickly and write a picture of an early frame to `thumbnail`, when it is given."""
+
+    source: Path
+    thumbnail: Path | None
+
+
+type Job = EnhancementJob | MetadataJob | ProbeJob
+type Outcome = EnhancementOutcome | MetadataOutcome | ProbeOutcome
+
+
+def _to_path(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a path is written as a file URI")  # noqa: TRY004 - what pydantic turns into its own
+    return path_from_uri(value)
+
+
+WirePath = Annotated[Path, PlainValidator(_to_path), PlainSerializer(uri_from_path, return_type=str)]
+
+
+class EnhanceLine(WireModel):
+    """An `EnhancementJob`."""
+
+    type: Literal["enhance"] = "enhance"
+    file_id: str
+    attempt: int
+    worker_id: str
+    source: WirePath
+    workspace: WirePath
+    output_name: str
+    settings: EnhancementSettings
+    settings_key: str
+    threads: int
+
+    def to_job(self) -> EnhancementJob:
+        """The value that the media function takes."""
+        return EnhancementJob(
+            file_id=self.file_id,
+            attempt=self.attempt,
+            worker_id=self.worker_id,
+            source=self.source,
+            workspace=self.workspace,
+            output_name=self.output_name,
+            settings=self.settings,
+            settings_key=self.settings_key,
+            threads=self.threads,
+        )
+
+
+class MetadataLine(WireModel):
+    """A `MetadataJob`."""
+
+    type: Literal["metadata"] = "metadata"
+    file_id: str
+    source: WirePath
+    workspace: WirePath
+    contact_sheet_name: str
+    threads: int
+
+    def to_job(self) -> MetadataJob:
+        """The value that the media function takes."""
+        return MetadataJob(
+            file_id=self.file_id,
+            source=self.source,
+            workspace=self.workspace,
+            contact_sheet_name=self.contact_sheet_name,
+            threads=self.threads,
+        )
+
+
+class ProbeLine(WireModel):
+    """A `ProbeJob`."""
+
+    type: Literal["probe"] = "probe"
+    source: WirePath
+    thumbnail: WirePath | None
+
+    def to_job(self) -> ProbeJob:
+        """The value that the media function takes."""
+        return ProbeJob(self.source, self.thumbnail)
+
+
+class ReadyLine(WireModel):
+    """Everything is imported; the child waits for a job."""
+
+    type: Literal["ready"] = "ready"
+
+
+class ProgressLine(WireModel):
+    """A `Progress`."""
+
+    type: Literal["progress"] = "progress"
+    stage: Stage
+    fraction: float
+    frames_done: int
+    frames_total: int | None
+
+    def to_progress(self) -> Progress:
+        """The value that the runtime works with."""
+        return Progress(self.stage, self.fraction, self.frames_done, self.frames_total)
+
+
+class ErrorLine(WireModel):
+    """The job cannot succeed."""
+
+    type: Literal["error"] = "error"
+    code: ErrorCode
+    message: str
+    detail: str | None = None
+
+
+class EnhancedLine(WireModel):
+    """An `EnhancementOutcome`."""
+
+    type: Literal["enhanced"] = "enhanced"
+    output: WirePath
+    poster: WirePath | None
+    report: EnhancementReport
+
+
+class ExtractedLine(WireModel):
+    """A `MetadataOutcome`."""
+
+    type: Literal["extracted"] = "extracted"
+    document: MetadataDocument
+    summary: MediaSummary
+    contact_sheet: WirePath | None
+    thumbnail: WirePath | None
+
+
+class ProbedLine(WireModel):
+    """A `ProbeOutcome`."""
+
+    type: Literal["probed"] = "probed"
+    info: MediaInfo
+    summary: MediaSummary
+    thumbnail: WirePath | None
+
+
+type JobLine = EnhanceLine | MetadataLine | ProbeLine
+type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine
+type ReplyLine = ReadyLine | ProgressLine | ErrorLine | OutcomeLine
+
+_jobs: TypeAdapter[JobLine] = TypeAdapter(
+    Annotated[EnhanceLine | MetadataLine | ProbeLine, Field(discriminator="type")]
+)
+_replies: TypeAdapter[ReplyLine] = TypeAdapter(
+    Annotated[
+        ReadyLine | ProgressLine | ErrorLine | EnhancedLine | ExtractedLine | ProbedLine,
+        Field(discriminator="type"),
+    ]
+)
+
+
+def encode_line(line: WireModel) -> bytes:
+    """JSON and a line end."""
+    return line.model_dump_json().encode() + b"\n"
+
+
+def decode_job(line: bytes) -> JobLine:
+    """What the worker asks for.
+
+    Raises:
+        ValueError: no such job.
+    """
+    return _jobs.validate_json(line)
+
+
+def decode_reply(line: bytes) -> ReplyLine:
+    """What the child says.
+
+    Raises:
+        ValueError: no such reply.
+    """
+    return _replies.validate_json(line)
+
+
+def job_line(job: Job) -> JobLine:
+    """The line that asks for a job."""
+    match job:
+        case EnhancementJob():
+            return EnhanceLine(
+                file_id=job.file_id,
+                attempt=job.attempt,
+                worker_id=job.worker_id,
+                source=job.source,
+                workspace=job.workspace,
+                output_name=job.output_name,
+                settings=job.settings,
+                settings_key=job.settings_key,
+                threads=job.threads,
+            )
+        case MetadataJob():
+            return MetadataLine(
+                file_id=job.file_id,
+                source=job.source,
+                workspace=job.workspace,
+                contact_sheet_name=job.contact_sheet_name,
+                threads=job.threads,
+            )
+        case ProbeJob():
+            return ProbeLine(source=job.source, thumbnail=job.thumbnail)
+
+
+def outcome_line(outcome: Outcome) -> OutcomeLine:
+    """The line that answers a job."""
+    match outcome:
+        case EnhancementOutcome():
+            return EnhancedLine(output=outcome.output, poster=outcome.poster, report=outcome.report)
+        case MetadataOutcome():
+            return ExtractedLine(
+                document=outcome.document,
+                summary=outcome.summary,
+                contact_sheet=outcome.contact_sheet,
+                thumbnail=outcome.thumbnail,
+            )
+        case ProbeOutcome():
+            return ProbedLine(info=outcome.info, summary=outcome.summary, thumbnail=outcome.thumbnail)
+
+
+def to_outcome(line: OutcomeLine) -> Outcome:
+    """The value that a media function returned."""
+    match line:
+        case EnhancedLine():
+            return EnhancementOutcome(line.output, line.poster, line.report)
+        case ExtractedLine():
+            return MetadataOutcome(line.document, line.summary, line.contact_sheet, line.thumbnail)
+        case ProbedLine():
+            return ProbeOutcome(line.info, line.summary, line.thumbnail)

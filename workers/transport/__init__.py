@@ -1,0 +1,1 @@
+"""How tasks reach a worker and statuses leave it: RabbitMQ, or JSON lines on stdin and stdout."""
