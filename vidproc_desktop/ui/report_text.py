@@ -1,0 +1,109 @@
+"""An enhancement report as a readable page: what was done and why, what was kept, what was checked. Pure text."""
+
+from html import escape
+from pathlib import PurePath
+
+from vidproc_desktop.ui.words import clock, resolution, size_in_words
+from workers.protocol.plan import StepKind
+from workers.protocol.report import Check, EnhancementReport
+
+_STEP_WORDS = {
+    StepKind.TONE_MAP: "Tone mapping",
+    StepKind.DEINTERLACE: "Deinterlacing",
+    StepKind.DENOISE: "Noise removed",
+    StepKind.COLOUR: "Contrast and colour",
+    StepKind.SHARPEN: "Sharpening",
+    StepKind.GEOMETRY: "Orientation and size",
+}
+
+
+def report_page(report: EnhancementReport, *, done_colour: str, failed_colour: str, muted_colour: str) -> str:
+    """Rich text for a `QTextBrowser`; every word from the file is escaped."""
+    parts = [
+        _summary(report, muted_colour),
+        _steps(report, muted_colour),
+        _notes(report),
+        _checks(report.checks, done_colour, failed_colour, muted_colour),
+        _timings(report, muted_colour),
+    ]
+    return "".join(part for part in parts if part)
+
+
+def _heading(text: str) -> str:
+    return f"<h4 style='margin:16px 0 4px 0'>{escape(text)}</h4>"
+
+
+def _line(title: str, text: str, colour: str) -> str:
+    return (
+        f"<p style='margin:0 0 7px 0'><b>{escape(title)}</b><br>"
+        f"<span style='color:{colour}'>{escape(text)}</span></p>"
+    )
+
+
+def _summary(report: EnhancementReport, muted: str) -> str:
+    plan = report.plan
+    headline = "Copied without loss" if plan.remux else "Enhanced"
+    facts = [
+        f"{report.frames_out:,} frames, {resolution(plan.width_px, plan.height_px)}",
+        f"{size_in_words(report.source_size_bytes)} before, {size_in_words(report.output_size_bytes)} after",
+    ]
+    if report.duration_out_s is not None:
+        facts.insert(1, f"length {clock(float(report.duration_out_s))}")
+    if report.frames_in != report.frames_out:
+        facts.append(f"{report.frames_in:,} frames in the source")
+    name = PurePath(report.output_name).name
+    return (
+        f"<h3 style='margin:0'>{headline}</h3>"
+        f"<p style='margin:2px 0 0 0;color:{muted}'>{escape(name)}<br>{escape(' · '.join(facts))}</p>"
+    )
+
+
+def _steps(report: EnhancementReport, muted: str) -> str:
+    plan = report.plan
+    page = _heading("What was done, and why")
+    if plan.remux:
+        page += _line("Streams copied", plan.remux_reason, muted)
+    for step in plan.steps:
+        page += _line(_STEP_WORDS[step.kind], step.reason, muted)
+    if not plan.steps and not plan.remux:
+        page += _line("No change to the picture", "Nothing was found that would make it better.", muted)
+    if plan.skipped:
+        page += _heading("Considered and left out")
+        for skipped in plan.skipped:
+            page += _line(_STEP_WORDS[skipped.kind], skipped.reason, muted)
+    return page
+
+
+def _notes(report: EnhancementReport) -> str:
+    texts = [note.text for note in report.notes] + list(report.plan.notes)
+    if not texts:
+        return ""
+    return _heading("Worth knowing") + "".join(
+        f"<p style='margin:0 0 5px 0'>{escape(text)}</p>" for text in texts
+    )
+
+
+def _checks(checks: tuple[Check, ...], done: str, failed: str, muted: str) -> str:
+    if not checks:
+        return ""
+    rows = "".join(
+        f"<tr><td style='padding:1px 8px 3px 0;color:{done if check.passed else failed}'>"
+        f"{'✓' if check.passed else '✗'}</td>"
+        f"<td style='padding:1px 0 3px 0'>{escape(_check_name(check.name))}<br>"
+        f"<span style='color:{muted}'>{escape(check.detail)}</span></td></tr>"
+        for check in checks
+    )
+    return _heading("Checked before it was handed over") + f"<table>{rows}</table>"
+
+
+def _check_name(name: str) -> str:
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _timings(report: EnhancementReport, muted: str) -> str:
+    if not report.timings:
+        return ""
+    total = sum(stage.seconds for stage in report.timings)
+    text = ", ".join(f"{stage.stage.replace('_', ' ')} {stage.seconds:.1f} s" for stage in report.timings)
+    return _heading("Time taken") + f"<p style='color:{muted};margin:0'>{total:.1f} s: {escape(text)}</p>"
