@@ -24,8 +24,8 @@ _JPEG_QUALITY: Final = 85
 _EMPTY_CELL: Final = 24
 """Grey of the cells that no picture fills."""
 
-_DARK_MEAN: Final = 0.06
-_FLAT_SPREAD: Final = 0.025
+_DARK_MEAN: Final = 0.1
+_FLAT_SPREAD: Final = 0.04
 """Mean and standard deviation of luma, 0 to 1, under which a picture shows nothing: black, fade, plain card."""
 
 
