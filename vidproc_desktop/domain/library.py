@@ -1,6 +1,6 @@
 """The library: files, and for each the state of its two processes. Immutable values only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workers.protocol.messages import (
     EnhancementResult,
@@ -25,6 +25,8 @@ class TaskRecord:
     progress: float = 0.0
     """Percent, 0–100; never falls within an attempt."""
     attempt: int = 1
+    first_attempt: int = 1
+    """Attempt at which the present round began: a retry asked for by the user starts a new round."""
     sequence: int = -1
     """Sequence of the last status applied in this attempt; -1 before the first."""
     is_published: bool = False
@@ -40,6 +42,18 @@ class TaskRecord:
     error: TaskError | None = None
     """Why the last attempt failed; kept while the next one waits."""
     result: TaskResult | None = None
+    is_wanted: bool = True
+    """False when the user asked only for the other process: never published, never waited for."""
+
+    @property
+    def is_settled(self) -> bool:
+        """True when the process will not move any more by itself."""
+        return not self.is_wanted or self.status.is_final
+
+    @property
+    def is_in_outbox(self) -> bool:
+        """True when the broker has still to be given this attempt."""
+        return self.is_wanted and self.status is Status.PENDING and not self.is_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,13 @@ class FileRecord:
     @property
     def is_finished(self) -> bool:
         """True when no process of the file will move any more by itself."""
-        return all(task.status.is_final for task in self.tasks)
+        return self.enhancement.is_settled and self.metadata.is_settled
+
+    def with_task(self, record: TaskRecord) -> "FileRecord":
+        """The same file with one of its two processes replaced."""
+        if record.process_type is ProcessType.VIDEO_ENHANCEMENT:
+            return replace(self, enhancement=record)
+        return replace(self, metadata=record)
 
     @property
     def enhancement_result(self) -> EnhancementResult | None:

@@ -1,11 +1,14 @@
 """What the services need from outside (driven ports) and what they offer to the faces (`SessionApi`)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport
+from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport, TaskRecord
 from vidproc_desktop.domain.workers import BrokerHealth, ConnectionReport, WorkerView
+from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.events import EventHub
 from workers.protocol.messages import (
     ControlMessage,
@@ -76,6 +79,95 @@ class WorkerProcesses(Protocol):
     @property
     def count(self) -> int:
         """How many are wanted now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """A broker, and whoever starts workers on this computer for it (None: nobody does)."""
+
+    broker: TaskBroker
+    workers: WorkerProcesses | None
+    is_local: bool
+    """True when the broker's queues die with this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibrarySnapshot:
+    """What the store holds at start."""
+
+    client_id: str
+    """Stable across restarts: statuses are addressed to it."""
+    files: tuple[FileRecord, ...]
+    failures: tuple[AttemptRecord, ...]
+    """The ledger's failed attempts of unfinished files."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFiles:
+    """New rows, or rows whose file part has changed; their tasks are saved too."""
+
+    files: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTask:
+    """A task changed its state."""
+
+    task: TaskRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAttempt:
+    """An attempt ended."""
+
+    attempt: AttemptRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFiles:
+    """Rows to forget, with their tasks and ledger."""
+
+    file_ids: tuple[FileId, ...]
+
+
+type Change = SaveFiles | SaveTask | SaveAttempt | RemoveFiles
+
+
+class LibraryStore(Protocol):
+    """Where rows outlive the program. Never blocks the loop: the work is done on the store's own thread."""
+
+    async def start(self) -> None:
+        """Open it. Raises UserFacingError (STATE_UNUSABLE, DISK_FULL) with a hint."""
+
+    async def aclose(self) -> None:
+        """Write what is left and close. Raises UserFacingError when something could not be written."""
+
+    async def load(self) -> LibrarySnapshot:
+        """Everything, once, at start."""
+
+    def write(self, *changes: Change) -> asyncio.Future[None]:
+        """Hand over changes, in order. The future is done when they are durable.
+
+        It raises UserFacingError when they could not be written; they are kept and tried again.
+        """
+
+    def write_progress(self, task: TaskRecord) -> None:
+        """Hand over a record that differs from the stored one by progress only; may be coalesced."""
+
+    def settled(self) -> asyncio.Future[None] | None:
+        """Done when all handed-over state changes are durable; None when they are."""
+
+    async def attempts(self, file_id: FileId) -> Sequence[AttemptRecord]:
+        """The ledger of one file, oldest first."""
+
+    async def get_meta(self, key: str) -> str | None:
+        """A small remembered value."""
+
+    async def set_meta(self, key: str, value: str) -> None:
+        """Remember a small value."""
+
+    def on_trouble(self, listener: Callable[[UserFacingError], None]) -> None:
+        """Told, on the loop's thread, when writing begins to fail; once until it works again."""
 
 
 class SessionApi(Protocol):

@@ -1,0 +1,1 @@
+"""What outlives the program: the library in SQLite, and the processing states that several processes share."""
