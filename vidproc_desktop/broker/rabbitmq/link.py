@@ -71,6 +71,7 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._broken = asyncio.Event()
         self._settled = asyncio.Event()
+        self._is_deliberate = False
         self.fault: UserFacingError | None = None
         """Why there is no connection; None before the first attempt ended and while connected."""
 
@@ -110,6 +111,8 @@ class Link:
         """Give the connection up and open a new one."""
         if self.is_ready:
             _log.warning("broker %s: %s is opened anew: %s", self._address.label, self._name, reason)
+            self._is_deliberate = True
+            self._settled.clear()
             self._broken.set()
 
     async def _supervise(self) -> None:
@@ -126,17 +129,20 @@ class Link:
             finally:
                 self._connection = None
                 await self._close(connection)
-            self._settle(
-                UserFacingError(
-                    UserErrorCode.BROKER_UNREACHABLE,
-                    f"The connection to the broker on {self._address.label} was lost.",
-                    hint="It is opened again by itself.",
-                )
-            )
+            if not self._is_deliberate:
+                self._settle(self._lost())
+
+    def _lost(self) -> UserFacingError:
+        return UserFacingError(
+            UserErrorCode.BROKER_UNREACHABLE,
+            f"The connection to the broker on {self._address.label} was lost.",
+            hint="It is opened again by itself.",
+        )
 
     async def _try_open(self) -> AbstractConnection | None:
         connection: AbstractConnection | None = None
         self._broken.clear()
+        self._is_deliberate = False
         try:
             async with asyncio.timeout(self._timing.open_s):
                 connection = await open_connection(self._address, self._name)
