@@ -35,8 +35,8 @@ def type_name(annotation: Any, metadata: list[Any] | None = None) -> str:
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if origin is tuple:
-        inner = get_args(annotation)
-        return f"[{', '.join('…' if part is Ellipsis else type_name(part) for part in inner)}]"
+        parts = get_args(annotation)
+        return f"[{', '.join('…' if part is Ellipsis else type_name(part) for part in parts)}]"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return ", ".join(f"`{value}`" for value in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -249,21 +249,28 @@ def scan_samples(container: av.container.InputContainer, video: Stream) -> FileS
         for packet in islice(packets(container, errors, (video,)), _PACKETS_PER_WINDOW):
             tally.add(packet)
         windows.append(tally.finish(video))
-    first = windows[0]
-    # Within a window the last few pictures in decoding order may wait for earlier ones that were not read any more.
-    is_variable = any(is_unevenly_spaced(window.pts[: -_REORDER_MARGIN or None]) for window in windows)
-    length = round(duration * _MICROSECOND / first.time_base) if first.time_base else 0
-    step = first.typical_step
     scans = {stream.index: _Tally().finish(stream) for stream in container.streams}
-    scans[video.index] = replace(
-        first,
-        pts=first.pts[:-_REORDER_MARGIN] if len(first.pts) > 2 * _REORDER_MARGIN else first.pts,
-        count=getattr(video, "frames", 0) or (max(first.count, length // step) if step else first.count),
-        is_variable=is_variable,
-        end=(first.pts[0] + length) if first.pts and length else first.end,
-    )
+    scans[video.index] = _extrapolated(windows, getattr(video, "frames", 0), duration * _MICROSECOND)
     scans = {index: replace(scan, is_complete=False) for index, scan in scans.items()}
     return FileScan(scans, tuple(errors.texts), errors.count, errors.gave_up)
+
+
+def _extrapolated(windows: list[PacketScan], declared_count: int, duration_s: Fraction) -> PacketScan:
+    """The first window, with count and end for the whole file."""
+    first = windows[0]
+    if first.count + first.hidden < _PACKETS_PER_WINDOW:
+        return first  # the stream ended inside it
+    # The last few pictures in decoding order may wait for earlier ones that were not read any more.
+    settled = [window.pts[:-_REORDER_MARGIN] for window in windows]
+    length = round(duration_s / first.time_base)
+    step = first.typical_step
+    return replace(
+        first,
+        pts=settled[0],
+        count=declared_count or max(first.count, length // step if step else 0),
+        is_variable=any(is_unevenly_spaced(pts) for pts in settled),
+        end=first.pts[0] + length if first.pts and length else first.end,
+    )
 
 
 def _seek(container: av.container.InputContainer, microseconds: int) -> bool:

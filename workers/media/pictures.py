@@ -10,7 +10,7 @@ from workers.media.colour_statistics import summarise_colours
 from workers.media.display import Picture, display_picture
 from workers.media.jobs import MetadataJob, MetadataOutcome, Progress, ProgressCallback
 from workers.media.probe import Examination, examine, summarise
-from workers.media.sampling import choose_targets, sample_frames
+from workers.media.sampled_frames import choose_targets, sample_frames
 from workers.media.thumbnails import THUMBNAIL_LONG_SIDE_PX, choose_poster, draw_contact_sheet, write_jpeg
 from workers.protocol.pictures import MetadataDocument
 from workers.protocol.states import Stage

@@ -255,7 +255,7 @@ def _plausible(rate: Fraction | None) -> Fraction | None:
 
 def _average_rate(stream: VideoStream, scan: PacketScan, *, is_variable: bool) -> Fraction | None:
     """The exact rate: a rate of the header that explains every timestamp, else the measured one."""
-    candidates = [_plausible(rational(rate)) for rate in (stream.average_rate, stream.base_rate)]
+    candidates = [_plausible(rational(rate)) for rate in (stream.base_rate, stream.average_rate)]
     measured = scan.measured_rate
     if measured is None:
         return next((rate for rate in candidates if rate is not None), None)

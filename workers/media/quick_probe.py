@@ -8,7 +8,7 @@ from workers.media.jobs import ProbeOutcome
 from workers.media.limits import QUICK_SCAN_MAX_BYTES
 from workers.media.packet_scan import PacketScan
 from workers.media.probe import Examination, examine, examine_samples, summarise
-from workers.media.sampling import choose_targets, sample_frames
+from workers.media.sampled_frames import choose_targets, sample_frames
 from workers.media.source import require_readable
 from workers.media.thumbnails import THUMBNAIL_LONG_SIDE_PX, is_telling, write_jpeg
 from workers.protocol.media import VideoStreamInfo

@@ -55,7 +55,7 @@ def test_mastering_display() -> None:
     assert display is not None
     assert display.red == (Fraction(17, 25), Fraction(8, 25))
     assert display.white_point == (Fraction(3127, 10000), Fraction(329, 1000))
-    assert (display.min_luminance, display.max_luminance) == (Fraction(1, 10000), 1000)
+    assert (display.min_luminance, display.max_luminance) == (Fraction(1, 10000), Fraction(1000))
 
 
 def test_mastering_display_says_nothing_where_its_flags_are_off() -> None:

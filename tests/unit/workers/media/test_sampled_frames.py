@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.media.sampling import choose_targets
+from workers.media.sampled_frames import choose_targets
 
 
 def test_keyframes_are_taken_where_there_are_some() -> None:
