@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 from workers.errors import TaskFailedError
-from workers.media.probe import probe
 
 
 def check_ffprobe_availability() -> bool:
@@ -14,6 +13,8 @@ def check_ffprobe_availability() -> bool:
 
 def validate_video_file(file_path: str | Path) -> tuple[bool, str | None]:
     """Whether the file is a video that can be worked on, and if not, why, in a sentence for a person."""
+    from workers.media.probe import probe  # late: a worker's own process stays free of the media libraries
+
     try:
         probe(Path(file_path))
     except TaskFailedError as refusal:

@@ -100,11 +100,15 @@ def _serve(
 
 def _run(jobs: JobsModule, job: object, pipes: PrivatePipes) -> bytes:
     """The line that answers the job: an outcome or an error."""
+    from workers.errors import TaskFailedError
     from workers.runtime.pipe import ErrorLine, Outcome, encode_line, outcome_line
 
     try:
         outcome = cast("Outcome", jobs.run(job, ProgressSender(pipes)))
         return encode_line(outcome_line(outcome))
+    except TaskFailedError as error:
+        _log.warning("%s: %s (%s)", error.code, error.message, error.detail)
+        return encode_line(_error_line(error, ErrorLine))
     except Exception as error:  # noqa: BLE001 - the worker decides; a bug's traceback is in its log
         traceback.print_exc()
         return encode_line(_error_line(error, ErrorLine))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import os
 import subprocess
@@ -60,6 +61,7 @@ class ChildProcess:
         self._ready: asyncio.Future[ErrorLine | None] = loop.create_future()
         self._answer: asyncio.Future[OutcomeLine | ErrorLine | None] | None = None
         self._on_progress: Callable[[ProgressLine], None] | None = None
+        self._context = contextvars.copy_context()
         self._tail: deque[str] = deque(maxlen=MAX_LOG_TAIL_LINES)
         self._tasks = (
             asyncio.create_task(self._read_replies(), name=f"child-replies-{name}"),
@@ -139,6 +141,9 @@ class ChildProcess:
         assert self._process.stdin is not None
         self._tail.clear()
         self._on_progress = on_progress
+        self._context = (
+            contextvars.copy_context()
+        )  # the log's lines about the child carry the current task's ids
         self._answer = asyncio.get_running_loop().create_future()
         with contextlib.suppress(ConnectionError):  # it died just now: the end of its output says so
             self._process.stdin.write(encode_line(line))
@@ -222,4 +227,4 @@ class ChildProcess:
         text = redact(line.decode("utf-8", "replace").rstrip())
         if text:
             self._tail.append(text[:MAX_TAIL_LINE_CHARACTERS])
-            _log.debug("child %d: %s", self.pid, text[:MAX_TAIL_LINE_CHARACTERS])
+            self._context.run(_log.debug, "child %d: %s", self.pid, text[:MAX_TAIL_LINE_CHARACTERS])

@@ -16,7 +16,7 @@ from workers.config import WorkerConfig
 from workers.errors import TaskFailedError
 from workers.protocol.codec import UndecodableMessage, decode_to_worker
 from workers.protocol.messages import ControlMessage, FileTask, ProbeTask, StatusMessage
-from workers.protocol.states import ControlAction, ErrorCode, Status, WorkerState
+from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 from workers.runtime.cancellations import Cancellations
 from workers.runtime.delivery import Delivery, Feed, Outlet
 from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
@@ -117,6 +117,11 @@ class TaskConsumer:
     def state(self) -> WorkerState:
         """As the heartbeat tells it."""
         return self._standing.state(is_busy=bool(self._turns.running))
+
+    @property
+    def process_type(self) -> ProcessType:
+        """The part of a file task that is done here."""
+        return self._parts.work.process_type
 
     @property
     def child_pids(self) -> list[int]:

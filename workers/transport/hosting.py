@@ -1,0 +1,177 @@
+"""What both worker classes share: identity, journal, consumer, and the transport they were given."""
+
+import asyncio
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from workers.config import WorkerConfig, check_broker_url
+from workers.protocol.messages import FileTask
+from workers.protocol.states import ProcessType
+from workers.runtime.consumer import ConsumerParts, TaskConsumer
+from workers.runtime.delivery import Delivery, Feed, Outlet
+from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
+from workers.runtime.identity import WorkerIdentity, claim_identity
+from workers.runtime.journal import Journal
+from workers.runtime.logs import LogContext, log_context
+from workers.runtime.progress import Measured
+from workers.runtime.work import EnhancementWork, MetadataWork, Work, WorkOptions
+from workers.transport.amqp import AmqpLink, LinkOptions
+from workers.transport.amqp.session import SessionOptions
+from workers.transport.stdio import StdioChannel, StdioFeed
+
+ROLES = {ProcessType.VIDEO_ENHANCEMENT: "enhance", ProcessType.METADATA_EXTRACTION: "metadata"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """How a worker is hosted. Without a channel it speaks to RabbitMQ; `jobs` is for tests."""
+
+    config: WorkerConfig
+    channel: StdioChannel | None = None
+    identity: WorkerIdentity | None = None
+    """Claimed by whoever made these options; None: claimed at start-up."""
+    jobs: str = MEDIA_JOBS
+
+
+class WorkerHost:
+    """The life of one worker. `start()`, `connect()`, `consume()`, `aclose()`, in that order."""
+
+    def __init__(self, process_type: ProcessType, options: HostOptions) -> None:
+        self._process_type = process_type
+        self._options = options
+        self._held = ExitStack()
+        self._journal: Journal | None = None
+        self._link: AmqpLink | None = None
+        self._consumer: TaskConsumer | None = None
+        self._work: Work | None = None
+        self._direct: Executor | None = None
+        self._log_context = LogContext()
+
+    @property
+    def consumer(self) -> TaskConsumer:
+        """The task loop.
+
+        Raises:
+            RuntimeError: before `start()`.
+        """
+        if self._consumer is None:
+            raise RuntimeError("startup() comes first")
+        return self._consumer
+
+    async def start(self) -> None:
+        """Claim an identity, open the journal, warm up the children.
+
+        Raises:
+            InvalidBrokerUrl: the broker's address cannot be one.
+            OSError: the data folder cannot be written, or no process can be started.
+        """
+        config = self._options.config
+        if self._options.channel is None:
+            check_broker_url(config.rabbitmq_url)
+        identity = self._options.identity
+        if identity is None:
+            identity = await asyncio.to_thread(self._claim)
+        self._journal = Journal(identity.folder / "journal.sqlite3")
+        await asyncio.to_thread(self._journal.open)
+        self._work = _make_work(self._process_type, WorkOptions(config, identity.worker_id))
+        outlet, feed = self._make_transport(identity, self._journal)
+        parts = ConsumerParts(
+            identity=identity,
+            work=self._work,
+            config=config,
+            journal=self._journal,
+            outlet=outlet,
+            feed=feed,
+            jobs=self._options.jobs,
+        )
+        self._consumer = TaskConsumer(parts)
+        self._log_context = LogContext(identity.worker_id)
+        with log_context(self._log_context):
+            await self._consumer.start()
+            _log.info("worker started")
+
+    async def connect(self) -> None:
+        """Connect to the broker and declare its topology; tries until it succeeds. Nothing to do over stdio."""
+        if self._link is not None:
+            with log_context(self._log_context):
+                await self._link.connect()
+
+    async def consume(self) -> None:
+        """Begin to take tasks."""
+        if self._link is not None:
+            with log_context(self._log_context):
+                await self._link.start_consuming(self.consumer)
+
+    async def process(self, delivery: Delivery) -> None:
+        """Run one delivery to its acknowledgement."""
+        await self.consumer.process_message(delivery)
+
+    async def run_directly(self, message: dict[str, Any] | FileTask) -> dict[str, Any]:
+        """Do this worker's part of a file task, without any queue or status.
+
+        Raises:
+            TaskFailedError: the attempt cannot succeed.
+            ValueError: the message is no file task.
+        """
+        if self._work is None:
+            raise RuntimeError("startup() comes first")
+        task = message if isinstance(message, FileTask) else FileTask.model_validate(message)
+        if self._direct is None:
+            limit = self._options.config.memory_limit_bytes
+            name = f"direct-{ROLES[self._process_type]}"
+            self._direct = Executor(ExecutorOptions(name, (self._work.kind,), self._options.jobs, limit))
+            await self._direct.start()
+
+        def observe(measured: Measured) -> None:
+            _log.debug("%s %.0f %%", measured.stage, measured.percent)
+
+        result = await self._work.run(task, self._direct, observe)
+        return result.model_dump(mode="json")
+
+    async def aclose(self) -> None:
+        """Stop at once; running tasks go back to their queue, no process is left. Calling it twice does no harm."""
+        if self._consumer is not None:
+            await self._consumer.aclose()
+        if self._direct is not None:
+            await self._direct.aclose()
+            self._direct = None
+        if self._link is not None:
+            await self._link.aclose()
+        if self._journal is not None:
+            await asyncio.to_thread(self._journal.close)
+        self._held.close()
+
+    def _claim(self) -> WorkerIdentity:
+        return self._held.enter_context(
+            claim_identity(self._options.config.state_folder, ROLES[self._process_type], self._process_type)
+        )
+
+    def _make_transport(self, identity: WorkerIdentity, journal: Journal) -> tuple[Outlet, Feed]:
+        if self._options.channel is not None:
+            return self._options.channel, StdioFeed()
+        config = self._options.config
+        session = SessionOptions(
+            url=config.rabbitmq_url,
+            worker_id=identity.worker_id,
+            process_type=self._process_type,
+            slots=config.slots,
+            task_limit_s=config.processing_timeout_s,
+            priority=config.consumer_priority,
+        )
+        self._link = AmqpLink(LinkOptions(session, journal))
+        return self._link, self._link
+
+
+def _make_work(process_type: ProcessType, options: WorkOptions) -> Work:
+    if process_type is ProcessType.VIDEO_ENHANCEMENT:
+        return EnhancementWork(options)
+    return MetadataWork(options)
+
+
+def make_config(rabbitmq_url: str | None) -> WorkerConfig:
+    """The environment's settings, with another broker when one is given."""
+    config = WorkerConfig()
+    return config if rabbitmq_url is None else config.model_copy(update={"rabbitmq_url": rabbitmq_url})
