@@ -70,7 +70,9 @@ async def test_every_task_arrives_when_connections_are_cut_while_publishing(
     caplog.set_level(logging.INFO)
     async with running_broker(broker_vhost, listener := Listener()) as broker:
         await listener.until_connected()
-        cutting = asyncio.create_task(asyncio.to_thread(rabbitmq_node.ctl, "close_all_connections", "a test"))
+        cutting = asyncio.create_task(
+            asyncio.to_thread(rabbitmq_node.ctl, "close_all_connections", "--global", "a test")
+        )
         sent = 0
         while not cutting.done():
             batch = range(sent, sent + 50)
