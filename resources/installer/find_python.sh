@@ -83,6 +83,9 @@ find_python() {
             found_python=$without_pip
             return 0
         fi
+        python_advice="$without_pip would do, but its package for making environments is missing. Paste this line, then run
+the same command again:
+$(paste_line "$package")"
     fi
     found_python=$(uv_python) && is_new_enough "$found_python"
 }
