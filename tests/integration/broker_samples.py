@@ -161,9 +161,11 @@ async def take(channel: AbstractChannel, queue: str) -> bytes:
     arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def on_message(message: AbstractIncomingMessage) -> None:
-        if not arrived.done():
-            await message.ack()
-            arrived.set_result(message.body)
+        if arrived.done():  # the next one, handed over before the consumer was cancelled
+            await message.reject(requeue=True)
+            return
+        arrived.set_result(message.body)
+        await message.ack()
 
     await channel.set_qos(prefetch_count=1)
     tag = await declared.consume(on_message)
