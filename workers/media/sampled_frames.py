@@ -64,6 +64,7 @@ def sample_frames(
     """
     start = scan.pts[0] if scan.pts else 0
     missed: list[int] = []
+    taken: set[int] = set()
     with open_source(path) as container:
         walk = _Walk(container, _open_decoder(container, scan.stream_index, threads), scan.keyframe_pts)
         for target, following in zip(targets, [*targets[1:], None], strict=True):
@@ -71,9 +72,12 @@ def sample_frames(
             if frame is None or frame.pts is None:
                 missed.append(target)
             else:
+                taken.add(frame.pts)
                 yield SampledFrame((frame.pts - start) * scan.time_base, frame)
     if missed and (scan.count <= _SHORT_FILE_FRAMES or len(missed) == len(targets)):
-        yield from _decode_on(path, scan, missed, threads=threads)
+        for sample in _decode_on(path, scan, missed, threads=threads):
+            if sample.frame.pts not in taken:
+                yield sample
 
 
 def _open_decoder(container: av.container.InputContainer, index: int, threads: int) -> VideoStream:

@@ -6,6 +6,8 @@ import av.container
 from av.video.stream import VideoStream
 
 from workers.media.packet_scan import FileScan, PacketScan
+from workers.media.probe_streams import has_decoder
+from workers.media.side_data import parse_display_matrix
 
 _MICROSECOND = Fraction(1, 1_000_000)
 
@@ -66,7 +68,16 @@ def _stream_faults(stream: VideoStream, scan: PacketScan, size_bytes: int) -> li
         found.append(f"{name}: {scan.without_timestamp} packets without a timestamp.")
     if scan.out_of_order:
         found.append(f"{name}: {scan.out_of_order} packets out of order.")
+    if not _is_upright_or_quarter_turned(stream):
+        found.append(f"{name} asks to be turned by an angle that is no multiple of 90°; the nearest is used.")
     return found
+
+
+def _is_upright_or_quarter_turned(stream: VideoStream) -> bool:
+    if not has_decoder(stream):
+        return True
+    matrix = stream.codec_context.coded_side_data.get("display_matrix")
+    return matrix is None or parse_display_matrix(matrix).is_exact
 
 
 def _leaves_a_gap(stream: VideoStream, scan: PacketScan) -> bool:

@@ -13,7 +13,7 @@ import av
 import av.container
 
 from workers.errors import TaskFailedError
-from workers.media.limits import MAX_PIXELS, MAX_STREAMS, OPEN_TIMEOUT_S, READ_TIMEOUT_S
+from workers.media.limits import MAX_PIXELS, OPEN_TIMEOUT_S, READ_TIMEOUT_S
 from workers.protocol.states import ErrorCode
 
 _VIDEO_FORMATS: Final = (
@@ -72,7 +72,6 @@ def open_source(path: Path) -> av.container.InputContainer:
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": _FORMAT_WHITELIST,
-        "max_streams": str(MAX_STREAMS),
     }
     try:
         return av.open(
