@@ -80,6 +80,10 @@ class WorkerProcesses(Protocol):
     def count(self) -> int:
         """How many are wanted now."""
 
+    @property
+    def pids(self) -> frozenset[int]:
+        """Process ids of those that run now, to tell them from other workers on this computer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transport:

@@ -1,0 +1,350 @@
+"""A running core: what every face drives. Owns the services, their tasks, and the transport in use.
+
+A composition root builds it from ports, and nothing here knows which adapters they are:
+
+    session = Session(SessionPorts(store=…, prober=…, connect=…, test_connection=…), options)
+    await session.start()
+    …
+    await session.aclose()
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport
+from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
+from vidproc_desktop.errors import UserFacingError
+from vidproc_desktop.services import scan
+from vidproc_desktop.services.catalogue import Catalogue
+from vidproc_desktop.services.dispatch import Dispatch, Rules
+from vidproc_desktop.services.events import BrokerHealthChanged, EventHub, Notice
+from vidproc_desktop.services.inlet import Inlet
+from vidproc_desktop.services.intake import BOTH, Intake, IntakeRules, Wishes
+from vidproc_desktop.services.outbox import Outbox, TaskTerms
+from vidproc_desktop.services.ports import LibraryStore, Prober, Transport
+from vidproc_desktop.services.spawn import Background
+from vidproc_desktop.services.worker_pool import WorkerPool
+from workers.protocol.messages import ControlMessage, WorkerHeartbeat
+from workers.protocol.model import FileId
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ProcessType
+
+_log = logging.getLogger(__name__)
+
+_LAST_BROKER: Final = "last_broker"
+_LOCAL: Final = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPorts:
+    """What a session needs from outside."""
+
+    store: LibraryStore
+    prober: Prober
+    connect: Callable[[str | None, str], Transport]
+    """Builds, without starting, the transport for a broker URL (None: local mode) and a client id."""
+    test_connection: Callable[[str], Awaitable[ConnectionReport]]
+    broker_identity: Callable[[str], str]
+    """A broker URL without its password: two URLs of one broker and user give the same text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What the settings say."""
+
+    output_directory: Path
+    data_directory: Path
+    settings: EnhancementSettings
+    broker_url: str | None
+    worker_count: int
+    max_size_bytes: int
+    timeout_s: float
+    max_attempts: int
+    metadata_directory: Path | None = None
+    thumbnails_directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What exists between `start` and `aclose`."""
+
+    client_id: str
+    dispatch: Dispatch
+    intake: Intake
+    outbox: Outbox
+
+
+class Session:
+    """`SessionApi`. All on one event loop."""
+
+    def __init__(self, ports: SessionPorts, options: SessionOptions) -> None:
+        self.events = EventHub()
+        self._ports = ports
+        self._options = options
+        self._catalogue = Catalogue(self.events)
+        self._pool = WorkerPool(self.events, self._is_ours)
+        self._background = Background(self._notice)
+        self._health = BrokerHealth(BrokerState.STOPPED, "Not started.", time.time())
+        self._worker_count = options.worker_count
+        self._transport: Transport | None = None
+        self._inlet: Inlet | None = None
+        self._running_parts: _Running | None = None
+        self._switching = asyncio.Lock()
+        self._unsent: list[ControlMessage] = []
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Open the store, start the prober and the transport, and go on with what was unfinished.
+
+        Raises:
+            UserFacingError: the store cannot be used, or the broker's URL is none. Nothing is left running.
+        """
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._background.aclose)
+            self._ports.store.on_trouble(self._notice)
+            await self._ports.store.start()
+            undo.push_async_callback(self._ports.store.aclose)
+            parts = await self._load()
+            await self._ports.prober.start()
+            undo.push_async_callback(self._ports.prober.aclose)
+            self._running_parts = parts
+            await self._open(self._options.broker_url)
+            undo.pop_all()
+        self._background.spawn(parts.outbox.run(), "outbox")
+        self._background.spawn(self._pool.watch_for_lost(), "watch for lost workers")
+
+    async def _load(self) -> _Running:
+        snapshot = await self._ports.store.load()
+        options = self._options
+        outbox = Outbox(
+            self._catalogue,
+            self._ports.store,
+            self._pool,
+            TaskTerms(
+                client_id=snapshot.client_id,
+                timeout_s=options.timeout_s,
+                metadata_directory=options.metadata_directory,
+                thumbnails_directory=options.thumbnails_directory,
+            ),
+        )
+        dispatch = Dispatch(
+            self._catalogue,
+            self._ports.store,
+            pool=self._pool,
+            outbox=outbox,
+            rules=Rules(snapshot.client_id, options.max_attempts),
+            control=self._send_control,
+        )
+        self._pool.watch(outbox.nudge, dispatch.on_worker_lost)
+        intake = Intake(
+            self._catalogue,
+            self._ports.store,
+            prober=self._ports.prober,
+            events=self.events,
+            rules=IntakeRules(options.max_size_bytes, options.data_directory / "thumbnails"),
+        )
+        dispatch.remember(snapshot.failures)
+        self._catalogue.add(snapshot.files)
+        return _Running(snapshot.client_id, dispatch, intake, outbox)
+
+    async def aclose(self) -> None:
+        """Stop everything in order; unfinished files go on at the next start.
+
+        Raises:
+            UserFacingError: the last changes could not be written.
+        """
+        if self._running_parts is None:
+            return
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._ports.store.aclose)
+            stack.push_async_callback(self._ports.prober.aclose)
+            stack.push_async_callback(self._shut)
+            stack.push_async_callback(self._background.aclose)
+            stack.callback(self._pool.close)
+            self._running_parts = None
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """The dispatcher of the running session."""
+        return self._running.dispatch
+
+    @property
+    def client_id(self) -> str:
+        """Whose tasks these are; stable across restarts."""
+        return self._running.client_id
+
+    @property
+    def _running(self) -> _Running:
+        if self._running_parts is None:
+            raise RuntimeError("the session is not running")
+        return self._running_parts
+
+    # ------------------------------------------------------------ what there is
+
+    def files(self) -> Sequence[FileRecord]:
+        """Every row, by position."""
+        return self._catalogue.files()
+
+    def file(self, file_id: FileId) -> FileRecord | None:
+        """One row."""
+        return self._catalogue.get(file_id)
+
+    def workers(self) -> Sequence[WorkerView]:
+        """Every worker known."""
+        return self._pool.views()
+
+    def health(self) -> BrokerHealth:
+        """State of the broker."""
+        return self._health
+
+    async def attempts(self, file_id: FileId) -> Sequence[AttemptRecord]:
+        """The attempt ledger of one file."""
+        return await self._ports.store.attempts(file_id)
+
+    # ------------------------------------------------------------ what the user does
+
+    async def add(
+        self,
+        paths: Sequence[Path],
+        *,
+        settings: EnhancementSettings | None = None,
+        output_directory: Path | None = None,
+        process_types: tuple[ProcessType, ...] = BOTH,
+    ) -> IntakeReport:
+        """Take files and folders. Raises UserFacingError when the output folder cannot be written."""
+        wishes = Wishes(
+            settings=settings or self._options.settings,
+            output_directory=output_directory or self._options.output_directory,
+            process_types=process_types,
+        )
+        return await self._running.intake.add(paths, wishes)
+
+    async def cancel(self, file_ids: Sequence[FileId]) -> None:
+        """Stop what has not finished."""
+        await self._running.dispatch.cancel(file_ids)
+
+    async def retry(self, file_ids: Sequence[FileId]) -> None:
+        """Start failed or cancelled processes again; the file is looked at anew, because it may have changed."""
+        files = [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
+        fresh = await asyncio.to_thread(_look_again, files, self._options.max_size_bytes)
+        await self._running.dispatch.retry(fresh)
+
+    async def remove(self, file_ids: Sequence[FileId]) -> None:
+        """Take rows off the list. Results and sources on disk stay."""
+        gone = [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
+        await self._running.dispatch.remove([file.file_id for file in gone])
+        pictures = [Path(file.thumbnail_path) for file in gone if file.thumbnail_path is not None]
+        await asyncio.to_thread(scan.remove_files, pictures)
+
+    async def clear_finished(self) -> None:
+        """Take every finished row off the list."""
+        await self.remove([file.file_id for file in self._catalogue.files() if file.is_finished])
+
+    async def test_connection(self, url: str) -> ConnectionReport:
+        """Try a broker and say in words what is wrong."""
+        return await self._ports.test_connection(url)
+
+    async def set_worker_count(self, count: int) -> None:
+        """How many enhancement workers run on this computer, in either mode."""
+        self._worker_count = max(0, count)
+        if self._transport is not None and self._transport.workers is not None:
+            await self._transport.workers.set_count(self._worker_count)
+
+    def worker_count(self) -> int:
+        """How many enhancement workers are wanted on this computer."""
+        return self._worker_count
+
+    async def use_broker(self, url: str | None) -> None:
+        """Switch; unfinished files go on there. Raises UserFacingError when the URL is none: nothing changes then."""
+        async with self._switching:
+            transport = self._ports.connect(url, self._running.client_id)
+            await self._shut()
+            await self._open(url, transport)
+
+    # ------------------------------------------------------------ transport
+
+    async def _open(self, url: str | None, transport: Transport | None = None) -> None:
+        parts = self._running
+        transport = transport or self._ports.connect(url, parts.client_id)
+        await self._take_over(url)
+        inlet = Inlet(parts.dispatch, self._pool, self._on_health)
+        self._transport, self._inlet = transport, inlet
+        await transport.broker.start(inlet)
+        if transport.workers is not None:
+            await transport.workers.set_count(self._worker_count)
+        parts.outbox.use(transport.broker)
+
+    async def _take_over(self, url: str | None) -> None:
+        """Decide what becomes of tasks that another transport, or another run of this program, had taken."""
+        store, dispatch = self._ports.store, self._running.dispatch
+        now = _LOCAL if url is None else self._ports.broker_identity(url)
+        before = await store.get_meta(_LAST_BROKER)
+        if now == _LOCAL or now != before:
+            # A broker that is still there may go on with what it was given: new attempts tell the two apart.
+            dispatch.start_over(new_attempt=before not in (None, _LOCAL))
+        if now != before:
+            await store.set_meta(_LAST_BROKER, now)
+
+    async def _shut(self) -> None:
+        """Stop the transport in use."""
+        transport, inlet = self._transport, self._inlet
+        self._transport = self._inlet = None
+        if self._running_parts is not None:
+            self._running_parts.outbox.use(None)
+        if inlet is not None:
+            inlet.close()
+        if transport is not None:
+            await transport.broker.aclose()
+        self._pool.forget_all()
+        self._pool.close()
+
+    def _on_health(self, health: BrokerHealth) -> None:
+        self._health = health
+        self.events.publish(BrokerHealthChanged(health))
+        if self._running_parts is not None:
+            self._running_parts.outbox.nudge()
+        if health.state is BrokerState.READY and self._unsent:
+            unsent, self._unsent = self._unsent, []
+            for message in unsent:
+                self._send_control(message)
+
+    def _send_control(self, message: ControlMessage) -> None:
+        self._background.spawn(self._control(message), f"control {message.action.value}")
+
+    async def _control(self, message: ControlMessage) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        try:
+            await transport.broker.control(message)
+        except UserFacingError as error:
+            _log.info("a control message waits for the broker: %s", error.title)
+            self._unsent.append(message)
+
+    def _is_ours(self, heartbeat: WorkerHeartbeat) -> bool:
+        transport = self._transport
+        if transport is None or transport.workers is None:
+            return False
+        return transport.is_local or heartbeat.pid in transport.workers.pids
+
+    def _notice(self, error: UserFacingError) -> None:
+        self.events.publish(Notice(error))
+
+
+def _look_again(files: Sequence[FileRecord], max_size_bytes: int) -> list[FileRecord]:
+    """The rows with the present size and time of their sources; what is gone keeps its old ones. Blocking."""
+    fresh = []
+    for file in files:
+        found = scan.describe(Path(file.source_path), max_size_bytes)
+        if isinstance(found, scan.FoundFile):
+            fresh.append(replace(file, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns))
+        else:
+            fresh.append(file)
+    return fresh
