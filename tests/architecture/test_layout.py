@@ -9,7 +9,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("vidproc_desktop", "workers", "resources")
 _MOST_LINES = 400
-_MOST_FUNCTION_LINES = 60
+_MOST_FUNCTION_LINES = 40
 # They say nothing about what is inside.
 _EMPTY_STEMS = frozenset(
     {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "handler", "stuff"}
@@ -61,7 +61,8 @@ def test_no_function_is_too_long() -> None:
     for path in _modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                length = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+                body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+                length = (node.end_lineno or node.lineno) - body[0].lineno + 1
                 if length > _MOST_FUNCTION_LINES:
                     long[f"{_name(path)}:{node.name}"] = length
     assert long == {}
