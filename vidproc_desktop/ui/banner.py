@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import PurePath
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -86,7 +86,13 @@ class _Sign(QWidget):
 
 
 class Banner(QFrame):
-    """Shows one message at a time; a worse one replaces a milder one, a new one the old one of its kind."""
+    """Shows one message at a time; a new one takes the place of the old one.
+
+    Signals:
+        shown_changed: the banner came or went.
+    """
+
+    shown_changed = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,7 +119,7 @@ class Banner(QFrame):
         self._close.setProperty("flat", True)
         self._close.setToolTip("Dismiss")
         self._close.setAccessibleName("Dismiss message")
-        self._close.clicked.connect(self.hide)
+        self._close.clicked.connect(self.dismiss)
         self._action.clicked.connect(self._run_action)
         words = QVBoxLayout()
         words.setSpacing(2)
@@ -169,6 +175,12 @@ class Banner(QFrame):
         self._action.setVisible(action is not None)
         self._sign.update()
         self.show()
+        self.shown_changed.emit(True)
+
+    def dismiss(self) -> None:
+        """Take the message away."""
+        self.hide()
+        self.shown_changed.emit(False)
 
     def _run_action(self) -> None:
         if self._act is not None:

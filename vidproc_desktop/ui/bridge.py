@@ -47,6 +47,7 @@ class Bridge(QObject):
         intake_finished: `IntakeReport`.
         failed: `UserFacingError` of a wish or of the background.
         crashed: an exception that is a bug.
+        connection_tested: `ConnectionReport`.
     """
 
     updated = Signal()
@@ -55,6 +56,7 @@ class Bridge(QObject):
     intake_finished = Signal(object)
     failed = Signal(object)
     crashed = Signal(object)
+    connection_tested = Signal(object)
 
     def __init__(self, model: TaskModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -200,6 +202,14 @@ class Bridge(QObject):
     def use_broker(self, url: str | None) -> None:
         """Switch between local mode and a RabbitMQ server."""
         self._wish(lambda session: session.use_broker(url), name="switch broker")
+
+    def test_connection(self, url: str) -> None:
+        """Try a RabbitMQ server; the answer comes as `connection_tested`."""
+
+        async def try_it(session: SessionApi) -> None:
+            self.connection_tested.emit(await session.test_connection(url))
+
+        self._wish(try_it, name="test connection")
 
     def _wish(self, ask: Callable[[SessionApi], Coroutine[object, object, None]], *, name: str) -> None:
         if self._session is not None:

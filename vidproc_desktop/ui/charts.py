@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from vidproc_desktop.ui.theme import Theme
 from workers.protocol.pictures import HISTOGRAM_BINS, DominantColour, Histogram, PictureStatistics
@@ -69,6 +69,7 @@ class ColoursView(QWidget):
         self.swatches = Swatches()
         self._message = QLabel()
         self._average = QLabel()
+        self._legend = QLabel()
         self._plot_place = QVBoxLayout()
         self._stack = QStackedLayout(self)
         self._set_up()
@@ -84,14 +85,17 @@ class ColoursView(QWidget):
         layout = QVBoxLayout(page)
         layout.setContentsMargins(14, 14, 14, 14)
         layout.setSpacing(8)
-        for title, content in (("Histogram", self._plot_place), ("Dominant colours", None)):
-            heading = QLabel(title)
-            heading.setProperty("heading", True)
-            layout.addWidget(heading)
-            if content is not None:
-                layout.addLayout(content, 1)
+        page.setObjectName("colours_page")
+        head = QHBoxLayout()
+        head.addWidget(_heading("Histogram"))
+        head.addStretch()
+        head.addWidget(self._legend)
+        layout.addLayout(head)
+        layout.addLayout(self._plot_place, 1)
+        layout.addWidget(_heading("Dominant colours"))
         layout.addWidget(self.swatches)
         layout.addWidget(self._average)
+        layout.addStretch()
         self._stack.addWidget(self._message)
         self._stack.addWidget(page)
 
@@ -134,12 +138,14 @@ class ColoursView(QWidget):
         shades = self._theme.shades
         plot = self._plot
         plot.clear()
+        self._legend.setText(_legend(shades.text))
         plot.setBackground(shades.base)
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
             axis.setPen(shades.line)
             axis.setTextPen(shades.muted)
         edges = np.linspace(0, 255, HISTOGRAM_BINS + 1)
+        highest = 0.0
         for name, _title, colour in _CHANNELS:
             values = np.asarray(getattr(histogram, name)) * 100
             fill = QColor(colour)
@@ -148,9 +154,23 @@ class ColoursView(QWidget):
                 edges[: len(values) + 1], values, stepMode="center", fillLevel=0, pen=colour, brush=fill
             )
             plot.addItem(curve)
+            highest = max(highest, float(values.max(initial=0)))
         luma = np.asarray(histogram.luma) * 100
         pen = pg.mkPen(shades.text, width=1.5)
         plot.addItem(pg.PlotCurveItem(edges[: len(luma) + 1], luma, stepMode="center", pen=pen))
+        plot.setYRange(0, max(highest, float(luma.max(initial=0)), 0.1), padding=0.03)
+        plot.getViewBox().setLimits(yMin=0)
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("heading", True)
+    return label
+
+
+def _legend(luma_colour: str) -> str:
+    entries = [(title, colour) for _, title, colour in _CHANNELS] + [("Luma", luma_colour)]
+    return "&nbsp;&nbsp; ".join(f"<span style='color:{colour}'>■</span> {title}" for title, colour in entries)
 
 
 def _make_plot() -> Any:
@@ -170,6 +190,7 @@ def _make_plot() -> Any:
     plot.getAxis("left").enableAutoSIPrefix(False)
     plot.setXRange(0, 255, padding=0.01)
     plot.setMinimumHeight(150)
+    plot.setMaximumHeight(300)
     return plot
 
 

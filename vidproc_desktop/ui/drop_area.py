@@ -70,8 +70,8 @@ class EmptyState(QWidget):
             "Files or whole folders. Each becomes a checked, browser-ready MP4;\n"
             "your originals are never touched."
         )
-        self._files = QPushButton(icon(IconName.ADD, QPalette.ColorRole.Base), "Choose files…")
-        self._folder = QPushButton(icon(IconName.FOLDER), "Choose a folder…")
+        self._files = QPushButton(icon(IconName.ADD, QPalette.ColorRole.Base), " Choose files…")
+        self._folder = QPushButton(icon(IconName.FOLDER), " Choose a folder…")
         self._set_up()
         theme.changed.connect(self.update)
 
@@ -141,7 +141,7 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = self.palette().color(QPalette.ColorRole.Window)
-        veil.setAlpha(230)
+        veil.setAlpha(246)
         painter.fillRect(self.rect(), veil)
         accent = self._theme.colours.accent
         frame = self.rect().adjusted(16, 16, -16, -16)

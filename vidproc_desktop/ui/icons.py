@@ -75,7 +75,8 @@ class _TintedEngine(QIconEngine):
     def scaledPixmap(  # noqa: N802 - the name of Qt's virtual method
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        pixmap = self.pixmap(size, mode, state)
+        # Qt asks in device-independent pixels here, whatever the scale.
+        pixmap = self.pixmap(_scaled(size, scale), mode, state)
         pixmap.setDevicePixelRatio(scale)
         return pixmap
 

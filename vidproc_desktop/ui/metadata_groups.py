@@ -21,7 +21,7 @@ from workers.protocol.media import (
 type Fact = tuple[str, str]
 
 _HDR_WORDS = {
-    HdrKind.SDR: "No (SDR)",
+    HdrKind.SDR: "Standard (SDR)",
     HdrKind.HDR10: "HDR10",
     HdrKind.HLG: "HLG",
     HdrKind.DOLBY_VISION: "Dolby Vision",
@@ -142,7 +142,7 @@ def _colour(colour: ColourInfo) -> list[tuple[str, str | None]]:
 
 
 def _hdr(hdr: HdrInfo) -> list[tuple[str, str | None]]:
-    facts: list[tuple[str, str | None]] = [("High dynamic range", _HDR_WORDS[hdr.kind])]
+    facts: list[tuple[str, str | None]] = [("Dynamic range", _HDR_WORDS[hdr.kind])]
     if hdr.dolby_vision_profile is not None:
         facts.append(("Dolby Vision profile", str(hdr.dolby_vision_profile)))
     if hdr.mastering_display is not None and hdr.mastering_display.max_luminance is not None:

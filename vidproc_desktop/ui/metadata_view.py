@@ -117,6 +117,7 @@ class MetadataView(QWidget):
             for name, value in group.facts:
                 fact = QTreeWidgetItem(top, [name or value, value if name else ""])
                 fact.setToolTip(1, value)
+                fact.setForeground(0, self.palette().placeholderText())
                 if not name:
                     fact.setFirstColumnSpanned(True)
             top.setExpanded(True)

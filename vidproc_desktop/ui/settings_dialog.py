@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QRadioButton,
+    QSizePolicy,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -28,6 +29,7 @@ from vidproc_desktop.ui.theme import Appearance
 from vidproc_desktop.ui.workers_dock import MAX_LOCAL_WORKERS
 from workers.protocol.plan import EnhancementSettings
 
+_FIELD_HEIGHT_PX = 30
 _DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
 _APPEARANCE_WORDS = {
     Appearance.SYSTEM: "Like the system",
@@ -91,6 +93,17 @@ class SettingsDialog(QDialog):
         self.answer.setWordWrap(True)
         self.answer.setMinimumHeight(self.answer.fontMetrics().height() * 2 + 4)
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        for field in (
+            self.url,
+            self.folder,
+            self.preset,
+            self.workers,
+            self.attempts,
+            self.timeout,
+            self.appearance,
+        ):
+            field.setMinimumHeight(_FIELD_HEIGHT_PX)
         for name in self._presets:
             self.preset.addItem(name.replace("_", " ").replace("-", " ").capitalize(), name)
         self.preset.setCurrentIndex(max(0, self.preset.findData(preferences.settings.preset)))
@@ -121,18 +134,18 @@ class SettingsDialog(QDialog):
         form.addRow(_heading("Where the work is done"))
         form.addRow(self.local)
         form.addRow(self.cluster)
-        form.addRow("Server", _row(self.url, self.test))
+        form.addRow(_label("Server"), _row(self.url, self.test))
         form.addRow("", self.answer)
-        form.addRow("Workers here", _left(self.workers))
+        form.addRow(_label("Workers here"), _left(self.workers))
         form.addRow(_heading("Results"))
-        form.addRow("Folder", _row(self.folder, browse))
-        form.addRow("Preset", _left(self.preset))
-        form.addRow("Strength", _row(self.strength, self._strength_words))
+        form.addRow(_label("Folder"), _row(self.folder, browse))
+        form.addRow(_label("Preset"), _left(self.preset))
+        form.addRow(_label("Strength"), _row(self.strength, self._strength_words))
         form.addRow(_heading("When something goes wrong"))
-        form.addRow("Attempts per file", _left(self.attempts))
-        form.addRow("Give up after", _left(self.timeout))
+        form.addRow(_label("Attempts per file"), _left(self.attempts))
+        form.addRow(_label("Give up after"), _left(self.timeout))
         form.addRow(_heading("Look"))
-        form.addRow("Appearance", _left(self.appearance))
+        form.addRow(_label("Appearance"), _left(self.appearance))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(20, 16, 20, 16)
         layout.setSpacing(14)
@@ -212,6 +225,12 @@ class SettingsDialog(QDialog):
         self._strength_words.setMinimumWidth(self._strength_words.fontMetrics().horizontalAdvance("200 %"))
         complete = bool(self.folder.text().strip()) and (not is_cluster or bool(self.url.text().strip()))
         self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(complete)
+
+
+def _label(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setMinimumHeight(_FIELD_HEIGHT_PX)
+    return label
 
 
 def _heading(text: str) -> QLabel:

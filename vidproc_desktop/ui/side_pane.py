@@ -61,7 +61,7 @@ class SidePane(QWidget):
         self._reader = DocumentReader(self)
         self._reader.read.connect(self._show_documents)
         self._set_up()
-        theme.changed.connect(self._show_report)
+        theme.changed.connect(self._show_pages)
         self.show_record(None)
 
     def _set_up(self) -> None:
@@ -97,7 +97,7 @@ class SidePane(QWidget):
         layout.setSpacing(0)
         layout.addLayout(head)
         layout.addWidget(self.tabs, 1)
-        self.setMinimumWidth(280)
+        self.setMinimumWidth(330)
 
     @property
     def record(self) -> FileRecord | None:

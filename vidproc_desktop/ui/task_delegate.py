@@ -14,7 +14,7 @@ from vidproc_desktop.ui.icons import IconName, paint_icon
 from vidproc_desktop.ui.task_columns import COLUMNS, Column
 from vidproc_desktop.ui.task_model import Role
 from vidproc_desktop.ui.theme import Theme
-from vidproc_desktop.ui.thumbnails import Thumbnails
+from vidproc_desktop.ui.thumbnails import CORNER_PX, Thumbnails
 from workers.protocol.states import Status
 
 ROW_HEIGHT_PX = 58
@@ -107,8 +107,8 @@ class TaskDelegate(QStyledItemDelegate):
         painter.setPen(option.palette.color(QPalette.ColorRole.Text))
         name = metrics.elidedText(record.name, Qt.TextElideMode.ElideMiddle, width)
         painter.drawText(QRect(left, top, width, metrics.height()), Qt.AlignmentFlag.AlignLeft, name)
-        error = words.error_in_words(record)
-        second = error.replace("\n", " ") if error else _folder(record.source_path)
+        error = next((task.error.message for task in record.tasks if task.error is not None), "")
+        second = error or _folder(record.source_path)
         painter.setPen(self._theme.colours.failed if _shows_failure(record) else self._theme.colours.muted)
         painter.setFont(small)
         mode = Qt.TextElideMode.ElideRight if error else Qt.TextElideMode.ElideLeft
@@ -120,18 +120,15 @@ class TaskDelegate(QStyledItemDelegate):
         colours = self._theme.colours
         picture = self._thumbnails.picture(record.thumbnail_path) if record.thumbnail_path else None
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colours.stage if picture is not None else colours.track)
-        painter.drawRoundedRect(frame, 4, 4)
         if picture is None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colours.track)
+            painter.drawRoundedRect(frame, CORNER_PX, CORNER_PX)
             place = QRect(0, 0, 20, 20)
             place.moveCenter(frame.center())
             paint_icon(painter, IconName.FILM, place, colours.muted)
             return
-        size = picture.size().scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        target = QRect(0, 0, size.width(), size.height())
-        target.moveCenter(frame.center())
-        painter.drawPixmap(target, picture)
+        painter.drawPixmap(frame, picture)
 
     def _paint_status(self, painter: QPainter, option: QStyleOptionViewItem, record: FileRecord) -> None:
         state = words.row_state(record)

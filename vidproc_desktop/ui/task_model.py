@@ -194,7 +194,7 @@ class TaskModel(QAbstractTableModel):
 
     def _reorder(self) -> None:
         self._order_is_stale = False
-        self.layoutAboutToBeChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
+        self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         ids = [self._records[index.row()].file_id for index in before]
         self._records.sort(key=lambda record: record.position)
@@ -208,7 +208,7 @@ class TaskModel(QAbstractTableModel):
             for file_id, index in zip(ids, before, strict=True)
         ]
         self.changePersistentIndexList(before, after)
-        self.layoutChanged.emit([], QAbstractTableModel.LayoutChangeHint.VerticalSortHint)
+        self.layoutChanged.emit()
 
 
 def accessible_text(record: FileRecord, column: Column) -> str:

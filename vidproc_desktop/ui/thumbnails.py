@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 
-from PySide6.QtCore import QObject, QRunnable, QSize, Qt, QThreadPool, Signal, Slot
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtCore import QObject, QRect, QRectF, QRunnable, QSize, Qt, QThreadPool, Signal, Slot
+from PySide6.QtGui import QImage, QImageReader, QPainter, QPainterPath, QPixmap
 
+CORNER_PX = 4
 _CACHED_PICTURES = 1000
 _READING_THREADS = 2
 
@@ -24,7 +25,9 @@ class _Reading(QRunnable):
 
     def run(self) -> None:
         """Decode and scale; an unreadable file gives a null picture, shown as a placeholder."""
-        self._delivery.loaded.emit(self._path, read_scaled(self._path, self._size_px))
+        self._delivery.loaded.emit(
+            self._path, rounded(read_scaled(self._path, self._size_px * 2), self._size_px)
+        )
 
 
 def read_scaled(path: str, size_px: QSize) -> QImage:
@@ -35,6 +38,25 @@ def read_scaled(path: str, size_px: QSize) -> QImage:
     if full.isValid() and (full.width() > size_px.width() or full.height() > size_px.height()):
         reader.setScaledSize(full.scaled(size_px, Qt.AspectRatioMode.KeepAspectRatio))
     return reader.read()
+
+
+def rounded(image: QImage, size_px: QSize) -> QImage:
+    """Fills `size_px` device pixels with the middle of the picture and rounds the corners."""
+    if image.isNull():
+        return image
+    filled = QImage(size_px, QImage.Format.Format_ARGB32_Premultiplied)
+    filled.fill(Qt.GlobalColor.transparent)
+    cover = image.size().scaled(size_px, Qt.AspectRatioMode.KeepAspectRatioByExpanding)
+    left, top = (size_px.width() - cover.width()) // 2, (size_px.height() - cover.height()) // 2
+    painter = QPainter(filled)
+    painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+    path = QPainterPath()
+    radius = CORNER_PX * 2  # the picture is kept at twice its size on screen
+    path.addRoundedRect(QRectF(0, 0, size_px.width(), size_px.height()), radius, radius)
+    painter.setClipPath(path)
+    painter.drawImage(QRect(left, top, cover.width(), cover.height()), image)
+    painter.end()
+    return filled
 
 
 class Thumbnails(QObject):

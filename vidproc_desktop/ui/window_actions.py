@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QPalette
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar, QToolButton, QWidget
 
 from vidproc_desktop.domain.library import FileRecord
@@ -146,7 +146,8 @@ def make_tool_bar(window: QMainWindow, actions: Actions, workers: QAction) -> QT
     add = QToolButton()
     add.setObjectName("add")
     add.setText("Add")
-    add.setIcon(icon(IconName.ADD))
+    add.setAccessibleName("Add videos")
+    add.setIcon(icon(IconName.ADD, QPalette.ColorRole.Base))
     add.setToolTip("Add videos")
     add.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     add.setToolButtonStyle(bar.toolButtonStyle())

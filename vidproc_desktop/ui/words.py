@@ -143,17 +143,14 @@ def _working_words(record: FileRecord) -> str:
 def _waiting_words(record: FileRecord) -> str:
     again = [task for task in record.tasks if task.status is Status.PENDING and task.error is not None]
     if again:
-        return f"Waiting for attempt {again[0].attempt}"
+        return f"Trying again ({again[0].attempt})"
     if record.metadata.status is Status.COMPLETED:
         return "Waiting to be enhanced"
     return "Waiting"
 
 
 def _failed_words(record: FileRecord) -> str:
-    failed = [task for task in record.tasks if task.status is Status.FAILED]
-    if len(failed) == 2:
-        return "Failed"
-    return f"{PROCESS_WORDS[failed[0].process_type]} failed"
+    return "Failed" if record.enhancement.status is Status.FAILED else "Metadata failed"
 
 
 def bar_words(task: TaskRecord) -> str:
@@ -161,7 +158,7 @@ def bar_words(task: TaskRecord) -> str:
     if task.status is Status.PROCESSING:
         return f"{task.progress:.0f} %"
     if task.status is Status.PENDING and task.error is not None:
-        return f"Attempt {task.attempt} waits"
+        return f"Attempt {task.attempt}"
     return _BAR_WORDS[task.status]
 
 

@@ -15,17 +15,20 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDockWidget,
+    QFrame,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
     QSpinBox,
     QTableView,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from vidproc_desktop.domain.workers import WorkerView
+from vidproc_desktop.ui.icons import IconName, icon
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.words import NOTHING, PROCESS_WORDS, count_of, rate, stage_in_words, worker_in_words
 from workers.protocol.states import WorkerState
@@ -142,6 +145,8 @@ class WorkersDock(QDockWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__("Workers", parent)
         self.setObjectName("workers_dock")
+        features = QDockWidget.DockWidgetFeature
+        self.setFeatures(features.DockWidgetClosable | features.DockWidgetMovable)
         self.model = WorkersModel(theme, self)
         self._table = QTableView()
         self._count = QSpinBox()
@@ -150,6 +155,25 @@ class WorkersDock(QDockWidget):
         self._summary = QLabel()
         self._running_count = 0
         self._set_up()
+        self._set_up_title()
+
+    def _set_up_title(self) -> None:
+        title = QLabel("Workers")
+        title.setProperty("heading", True)
+        close = QToolButton()
+        close.setIcon(icon(IconName.CLOSE))
+        close.setProperty("flat", True)
+        close.setToolTip("Hide (F9)")
+        close.setAccessibleName("Hide workers")
+        close.clicked.connect(self.close)
+        bar = QFrame()
+        bar.setObjectName("dock_title")
+        layout = QHBoxLayout(bar)
+        layout.setContentsMargins(12, 4, 6, 0)
+        layout.addWidget(title)
+        layout.addStretch()
+        layout.addWidget(close)
+        self.setTitleBarWidget(bar)
 
     def _set_up(self) -> None:
         table = self._table
@@ -175,6 +199,7 @@ class WorkersDock(QDockWidget):
         self._stop.clicked.connect(self._stop_all)
         bar = QHBoxLayout()
         bar.setContentsMargins(12, 8, 12, 8)
+        bar.setSpacing(8)
         bar.addWidget(QLabel("Enhancement workers on this computer"))
         bar.addWidget(self._count)
         bar.addWidget(self._apply)

@@ -33,6 +33,8 @@ _SWITCH = (
     (Show.AFTER, "After", IconName.AFTER, "last"),
 )
 
+_FILE_WORDS = {Side.BEFORE: "original", Side.AFTER: "enhanced video"}
+
 
 class SeekSlider(QSlider):
     """A slider whose handle jumps to where it is clicked."""
@@ -242,9 +244,14 @@ class PreviewPane(QWidget):
     def _message(self) -> str:
         if self._record is None:
             return "Select a video to watch it here,\nbefore and after."
-        if not self.player.has(self.player.show.leading_side) and self._loaded == _urls(self._record):
-            return "This file cannot be played here.\nIts enhanced version may still work."
-        return ""
+        side = self.player.show.leading_side
+        if self.player.has(side) or self._loaded != _urls(self._record):
+            return ""
+        if self.player.is_missing(side):
+            return f"The {_FILE_WORDS[side]} cannot be opened.\nWas it moved or renamed?"
+        if side is Side.BEFORE and not self._record.is_finished:
+            return "The original cannot be played here.\nIts enhanced version will be an MP4 that can."
+        return f"The {_FILE_WORDS[side]} cannot be played here."
 
     def _why_no_result(self) -> str:
         if self._record is None or self.player.has(Side.AFTER):

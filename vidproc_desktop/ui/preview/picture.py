@@ -147,6 +147,9 @@ class PictureView(QWidget):
 
     def _target(self, side: Side, image: QImage) -> QRectF:
         aspect = self._aspect.get(side, image.width() / max(1, image.height()))
+        if self._player.show is Show.SPLIT and (after := self._image(Side.AFTER)) is not None:
+            # Both halves must meet at the line; the result has square pixels, so its shape is the true one.
+            aspect = after.width() / max(1, after.height())
         width, height = float(self.width()), float(self.height())
         if width / max(1.0, height) > aspect:
             width = height * aspect

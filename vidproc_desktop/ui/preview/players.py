@@ -55,6 +55,7 @@ class _Deck(QObject):
         self.sound = QAudioOutput(self)
         self.frame: QVideoFrame | None = None
         self.error = ""
+        self.is_missing = False
         self.player.setVideoSink(self.sink)
         self.player.setAudioOutput(self.sound)
         self.sink.videoFrameChanged.connect(self._keep)
@@ -67,6 +68,7 @@ class _Deck(QObject):
     def load(self, url: QUrl) -> None:
         """Open a file and show its first frame; an empty URL closes the old one."""
         self.error = ""
+        self.is_missing = False
         self.frame = None
         self.player.stop()
         self.player.setSource(url)
@@ -138,7 +140,7 @@ class PairedPlayer(QObject):
         deck.player.positionChanged.connect(lambda position_ms: self._on_position(side, position_ms))
         deck.player.durationChanged.connect(lambda _: self._on_duration(side))
         deck.player.mediaStatusChanged.connect(lambda status: self._on_media_status(side, status))
-        deck.player.errorOccurred.connect(lambda _, text: self._on_error(side, text))
+        deck.player.errorOccurred.connect(lambda code, text: self._on_error(side, text, code))
 
     # ---------------------------------------------------------------- state
 
@@ -160,7 +162,7 @@ class PairedPlayer(QObject):
     @property
     def duration_ms(self) -> int:
         """Length of the leading side; 0 while unknown."""
-        return max(0, self._leader.player.duration())
+        return max(0, self._leader.player.duration()) if self._leader.is_loaded else 0
 
     def frame(self, side: Side) -> QVideoFrame | None:
         """The last picture of one side."""
@@ -169,6 +171,10 @@ class PairedPlayer(QObject):
     def has(self, side: Side) -> bool:
         """True when that side is loaded and can be shown."""
         return self._decks[side].is_loaded
+
+    def is_missing(self, side: Side) -> bool:
+        """True when the file of that side could not be opened at all: moved, renamed, on a drive that is away."""
+        return self._decks[side].is_missing
 
     @property
     def _leader(self) -> _Deck:
@@ -186,6 +192,8 @@ class PairedPlayer(QObject):
             self._decks[side].load(url)
         self._route_sound()
         self.show_changed.emit(show)
+        self.duration_changed.emit(0)
+        self.position_changed.emit(0)
         self.frame_changed.emit()
 
     def load_after(self, after: QUrl) -> None:
@@ -338,11 +346,14 @@ class PairedPlayer(QObject):
         elif status is QMediaPlayer.MediaStatus.InvalidMedia and not self._decks[side].error:
             self._on_error(side, self._decks[side].player.errorString())
 
-    def _on_error(self, side: Side, text: str) -> None:
+    def _on_error(
+        self, side: Side, text: str, code: QMediaPlayer.Error = QMediaPlayer.Error.FormatError
+    ) -> None:
         deck = self._decks[side]
         if deck.player.source().isEmpty():
             return
         deck.error = text or "unknown error"
+        deck.is_missing = code is QMediaPlayer.Error.ResourceError
         if side in self._sides_on_show():
             self._set_playing(playing=False)
         self.failed.emit(side, deck.error)

@@ -1,0 +1,204 @@
+"""Records and a session to drive the widgets with, without a broker, a store or a worker."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport, Refusal, TaskRecord
+from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
+from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved, IntakeFinished
+from workers.protocol.messages import EnhancementResult, MediaSummary, MetadataResult, TaskError
+from workers.protocol.model import FileId
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
+
+
+def task(
+    file_id: FileId, process_type: ProcessType, status: Status = Status.PENDING, progress: float = 0.0
+) -> TaskRecord:
+    return TaskRecord(file_id=file_id, process_type=process_type, status=status, progress=progress)
+
+
+def record(
+    position: int,
+    name: str = "",
+    *,
+    enhancement: Status = Status.PENDING,
+    metadata: Status = Status.PENDING,
+    progress: float = 0.0,
+    folder: str = "/home/anna/Videos/Summer 2026",
+) -> FileRecord:
+    file_id = FileId(f"f{position}")
+    name = name or f"clip {position:04}.mp4"
+    return FileRecord(
+        file_id=file_id,
+        position=position,
+        source_path=f"{folder}/{name}",
+        name=name,
+        size_bytes=1_000_000 + position * 10_000,
+        mtime_ns=0,
+        added_at=0.0,
+        output_directory="/home/anna/Videos/Vidproc",
+        stem=name.rsplit(".", 1)[0],
+        settings=EnhancementSettings(),
+        enhancement=task(file_id, ProcessType.VIDEO_ENHANCEMENT, enhancement, progress),
+        metadata=task(file_id, ProcessType.METADATA_EXTRACTION, metadata),
+    )
+
+
+def working(
+    base: FileRecord,
+    progress: float,
+    *,
+    stage: Stage = Stage.ENHANCING,
+    rate: float = 48.2,
+    left_s: float = 95,
+) -> FileRecord:
+    enhancement = replace(
+        base.enhancement,
+        status=Status.PROCESSING,
+        stage=stage,
+        progress=progress,
+        frames_per_s=rate,
+        remaining_s=left_s,
+    )
+    return replace(base, enhancement=enhancement)
+
+
+def failed(base: FileRecord, message: str, code: ErrorCode = ErrorCode.ENCODER_FAILED) -> FileRecord:
+    error = TaskError(code=code, message=message, detail="exit status 1", log_tail=("line one", "line two"))
+    return replace(
+        base, enhancement=replace(base.enhancement, status=Status.FAILED, error=error, progress=37.0)
+    )
+
+
+def summary(width_px: int = 1920, height_px: int = 1080, duration_s: float = 42.0) -> MediaSummary:
+    return MediaSummary(
+        width_px=width_px,
+        height_px=height_px,
+        duration_s=duration_s,
+        frame_count=round(duration_s * 30),
+        frames_per_s=30.0,
+        video_codec="h264",
+        audio_tracks=1,
+        format_name="mov,mp4",
+    )
+
+
+def enhanced(base: FileRecord, output: Path, report: Path | None = None) -> FileRecord:
+    result = EnhancementResult(
+        output_uri=output.as_uri(),
+        report_uri=(report or output.with_suffix(".report.json")).as_uri(),
+        poster_uri=None,
+        size_bytes=2_000_000,
+        frames=60,
+        duration_s=2.0,
+        was_remuxed=False,
+        was_found_finished=False,
+    )
+    done = replace(base.enhancement, status=Status.COMPLETED, progress=100.0, result=result)
+    return replace(base, enhancement=done)
+
+
+def described(base: FileRecord, document: Path, sheet: Path | None = None) -> FileRecord:
+    result = MetadataResult(
+        metadata_uri=document.as_uri(),
+        contact_sheet_uri=sheet.as_uri() if sheet else None,
+        thumbnail_uri=None,
+        summary=base.summary or summary(),
+    )
+    return replace(
+        base, metadata=replace(base.metadata, status=Status.COMPLETED, progress=100.0, result=result)
+    )
+
+
+class RecordedSession:
+    """A `SessionApi` that holds rows, tells its listeners, and writes down what it was asked for."""
+
+    def __init__(self, files: Sequence[FileRecord] = ()) -> None:
+        self.events = EventHub()
+        self.asked: list[tuple[str, object]] = []
+        self.answer = ConnectionReport(is_ok=True, message="Connected to RabbitMQ 3.10.8.")
+        self.error: Exception | None = None
+        self._files = {file.file_id: file for file in files}
+        self._workers: tuple[WorkerView, ...] = ()
+        self._count = 1
+
+    def put(self, *files: FileRecord) -> None:
+        new = tuple(file for file in files if file.file_id not in self._files)
+        old = [file for file in files if file.file_id in self._files]
+        self._files.update((file.file_id, file) for file in files)
+        if new:
+            self.events.publish(FilesAdded(new))
+        for file in old:
+            self.events.publish(FileChanged(file))
+
+    def files(self) -> Sequence[FileRecord]:
+        return tuple(self._files.values())
+
+    def file(self, file_id: FileId) -> FileRecord | None:
+        return self._files.get(file_id)
+
+    def workers(self) -> Sequence[WorkerView]:
+        return self._workers
+
+    def health(self) -> BrokerHealth:
+        return BrokerHealth(BrokerState.READY, "Ready, working on this computer", 0.0)
+
+    def worker_count(self) -> int:
+        return self._count
+
+    async def add(
+        self,
+        paths: Sequence[Path],
+        *,
+        settings: EnhancementSettings | None = None,
+        output_directory: Path | None = None,
+    ) -> IntakeReport:
+        self._note("add", tuple(paths))
+        good = [path for path in paths if path.suffix != ".txt"]
+        first = len(self._files) + 1
+        new = [record(first + place, path.name, folder=str(path.parent)) for place, path in enumerate(good)]
+        self.put(*new)
+        refused = tuple(
+            Refusal(str(path), ErrorCode.NOT_A_VIDEO, "this is not a video")
+            for path in paths
+            if path not in good
+        )
+        report = IntakeReport(tuple(file.file_id for file in new), refused)
+        self.events.publish(IntakeFinished(report))
+        return report
+
+    async def cancel(self, file_ids: Sequence[FileId]) -> None:
+        self._note("cancel", tuple(file_ids))
+
+    async def retry(self, file_ids: Sequence[FileId]) -> None:
+        self._note("retry", tuple(file_ids))
+
+    async def remove(self, file_ids: Sequence[FileId]) -> None:
+        self._note("remove", tuple(file_ids))
+        for file_id in file_ids:
+            self._files.pop(file_id, None)
+        self.events.publish(FilesRemoved(tuple(file_ids)))
+
+    async def clear_finished(self) -> None:
+        self._note("clear_finished", None)
+
+    async def attempts(self, file_id: FileId) -> Sequence[AttemptRecord]:
+        return ()
+
+    async def use_broker(self, url: str | None) -> None:
+        self._note("use_broker", url)
+
+    async def test_connection(self, url: str) -> ConnectionReport:
+        self._note("test_connection", url)
+        return self.answer
+
+    async def set_worker_count(self, count: int) -> None:
+        self._note("set_worker_count", count)
+        self._count = count
+
+    def _note(self, what: str, detail: object) -> None:
+        self.asked.append((what, detail))
+        if self.error is not None:
+            raise self.error
