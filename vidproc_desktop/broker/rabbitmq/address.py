@@ -70,3 +70,14 @@ def _scheme_sentence(parts: SplitResult) -> str:
 
 def _invalid(title: str, hint: str) -> UserFacingError:
     return UserFacingError(UserErrorCode.BROKER_URL_INVALID, title, hint=hint)
+
+
+def broker_identity(url: str) -> str:
+    """The URL without its password: two URLs of one broker, user and virtual host give the same text.
+
+    Raises:
+        UserFacingError: `BROKER_URL_INVALID`.
+    """
+    address = parse_address(url)
+    scheme = "amqps" if address.uses_tls else "amqp"
+    return f"{scheme}://{address.user}@{address.label}/{address.virtual_host}"

@@ -7,6 +7,7 @@ import logging
 
 from vidproc_desktop.broker.rabbitmq.client import RabbitMQClient
 from vidproc_desktop.broker.rabbitmq.link import LinkTiming
+from vidproc_desktop.broker.rabbitmq.worker_processes import BrokerWorkers
 from vidproc_desktop.domain.workers import BrokerHealth
 from vidproc_desktop.services.ports import BrokerSink
 from workers.protocol import topology
@@ -23,14 +24,23 @@ class RabbitMQBroker:
     Args:
         url: the broker's address.
         client_id: whose statuses are heard; keep it across restarts.
+        workers: on this computer; ended together with the connection.
         timing: waits.
 
     Raises:
         UserFacingError: the URL is none.
     """
 
-    def __init__(self, url: str, *, client_id: str, timing: LinkTiming | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str,
+        workers: BrokerWorkers | None = None,
+        timing: LinkTiming | None = None,
+    ) -> None:
         self._client = RabbitMQClient(url, client_id=client_id, on_health=self._on_health, timing=timing)
+        self._workers = workers
         self._sink: BrokerSink | None = None
 
     @property
@@ -45,7 +55,9 @@ class RabbitMQBroker:
         self._client.start()
 
     async def aclose(self) -> None:
-        """Close the connections. What workers are doing goes on; their statuses wait for the next start."""
+        """Close the connections and end our own workers. What others do goes on; their statuses wait for us."""
+        if self._workers is not None:
+            await self._workers.aclose()
         await self._client.close()
 
     async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
