@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None, *, jobs: str = MEDIA_JOBS) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["child"]:
         return child.main(arguments[1:])
+    if arguments[:1] == ["doctor"]:
+        from workers import doctor  # late: it loads every media library
+
+        return doctor.main(arguments[1:])
     parsed = _parser().parse_args(arguments)
     try:
         config = _config(parsed)

@@ -153,11 +153,14 @@ def worker_command() -> tuple[str, ...]:
 async def _drain(process: asyncio.subprocess.Process, last_lines: deque[str]) -> None:
     """Read what it writes, so that it never waits for us; the worker keeps a log of its own."""
     assert process.stderr is not None
-    try:
-        while line := await process.stderr.readline():
-            last_lines.append(line.decode(errors="replace").rstrip()[:500])
-    except ValueError:  # a line longer than the reader's buffer
-        await process.stderr.read()
+    while True:
+        try:
+            line = await process.stderr.readline()
+        except ValueError:  # longer than the reader's buffer, which is empty again now
+            continue
+        if not line:
+            return
+        last_lines.append(line.decode(errors="replace").rstrip()[:500])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
