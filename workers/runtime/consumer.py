@@ -47,6 +47,7 @@ class ConsumerParts:
     outlet: Outlet
     feed: Feed
     jobs: str = MEDIA_JOBS
+    disk_check_s: float = DISK_CHECK_INTERVAL_S
 
 
 class TaskConsumer:
@@ -65,6 +66,7 @@ class TaskConsumer:
         self._own_tasks: list[asyncio.Task[None]] = []
         self._recent: OrderedDict[AttemptKey, StatusMessage] = OrderedDict()
         self._changed = asyncio.Event()
+        self._is_closed = False
         self.drained = asyncio.Event()
         """Set when a drain was asked for and the last task is settled."""
 
@@ -93,6 +95,7 @@ class TaskConsumer:
 
     async def aclose(self) -> None:
         """Stop at once: running jobs are killed and given back, no process is left."""
+        self._is_closed = True
         self._standing.is_draining = True
         for delivery in tuple(self._deliveries):
             delivery.cancel()
@@ -136,7 +139,12 @@ class TaskConsumer:
     # ------------------------------------------------------------ messages
 
     def accept(self, delivery: Delivery) -> None:
-        """Process a delivery in a task of this consumer's own. Returns at once."""
+        """Process a delivery in a task of this consumer's own. Returns at once.
+
+        One that comes while the worker ends stays untouched: it goes back to its queue with the connection.
+        """
+        if self._is_closed:
+            return
         self._own(self.process_message(delivery), name=f"delivery-{id(delivery):x}")
 
     async def process_message(self, delivery: Delivery) -> None:
@@ -377,7 +385,7 @@ class TaskConsumer:
 
     async def _watch_disk(self) -> None:
         while True:
-            await asyncio.sleep(DISK_CHECK_INTERVAL_S)
+            await asyncio.sleep(self._parts.disk_check_s)
             folder: Path | None = self._standing.full_folder
             if folder is not None and await asyncio.to_thread(has_room, folder, self._floor_bytes()):
                 self._standing.note_room()

@@ -94,6 +94,9 @@ def open_log(folder: Path, name: str, level: str, *, to_stderr: bool) -> Path:
     root.setLevel(level)
     for noisy in ("aiormq", "aio_pika", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("aiormq.connection").setLevel(
+        logging.CRITICAL
+    )  # what it reports is raised, and told in words
     return path
 
 

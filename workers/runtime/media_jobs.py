@@ -21,7 +21,7 @@ def warm_up(kinds: Collection[str]) -> None:
     if "metadata" in kinds:
         import workers.media.pictures
     if "probe" in kinds:
-        import workers.media.probe  # noqa: F401 - as above
+        import workers.media.quick_probe  # noqa: F401 - as above
 
 
 def run(job: Job, on_progress: ProgressCallback) -> Outcome:
@@ -40,6 +40,6 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
 
             return extract(job, on_progress)
         case ProbeJob():
-            from workers.media.probe import quick_probe
+            from workers.media.quick_probe import quick_probe
 
             return quick_probe(job.source, job.thumbnail)

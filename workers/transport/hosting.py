@@ -9,7 +9,7 @@ from typing import Any
 from workers.config import WorkerConfig, check_broker_url
 from workers.protocol.messages import FileTask
 from workers.protocol.states import ProcessType
-from workers.runtime.consumer import ConsumerParts, TaskConsumer
+from workers.runtime.consumer import DISK_CHECK_INTERVAL_S, ConsumerParts, TaskConsumer
 from workers.runtime.delivery import Delivery, Feed, Outlet
 from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
 from workers.runtime.identity import WorkerIdentity, claim_identity
@@ -17,7 +17,7 @@ from workers.runtime.journal import Journal
 from workers.runtime.logs import LogContext, log_context
 from workers.runtime.progress import Measured
 from workers.runtime.work import EnhancementWork, MetadataWork, Work, WorkOptions
-from workers.transport.amqp import AmqpLink, LinkOptions
+from workers.transport.amqp import AmqpLink, LinkOptions, LinkTiming
 from workers.transport.amqp.session import SessionOptions
 from workers.transport.stdio import StdioChannel, StdioFeed
 
@@ -34,6 +34,8 @@ class HostOptions:
     identity: WorkerIdentity | None = None
     """Claimed by whoever made these options; None: claimed at start-up."""
     jobs: str = MEDIA_JOBS
+    timing: LinkTiming = LinkTiming()  # noqa: RUF009 - it is frozen
+    disk_check_s: float = DISK_CHECK_INTERVAL_S
 
 
 class WorkerHost:
@@ -86,6 +88,7 @@ class WorkerHost:
             outlet=outlet,
             feed=feed,
             jobs=self._options.jobs,
+            disk_check_s=self._options.disk_check_s,
         )
         self._consumer = TaskConsumer(parts)
         self._log_context = LogContext(identity.worker_id)
@@ -161,7 +164,7 @@ class WorkerHost:
             task_limit_s=config.processing_timeout_s,
             priority=config.consumer_priority,
         )
-        self._link = AmqpLink(LinkOptions(session, journal))
+        self._link = AmqpLink(LinkOptions(session, journal, self._options.timing))
         return self._link, self._link
 
 

@@ -1,6 +1,7 @@
 """Opening a connection to the broker, and saying in words why that failed. Never shows credentials."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from typing import Final
@@ -41,7 +42,7 @@ async def open_connection(url: str, name: str) -> AbstractConnection:
 def in_words(error: BaseException, address: URL) -> str:
     """Why the broker cannot be used, as a sentence."""
     place = f"{address.host}:{address.port or (5671 if address.scheme == 'amqps' else 5672)}"
-    match error:
+    match _origin(error):
         case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
             words = f"RabbitMQ at {place} refused the user name or the password."
         case socket.gaierror():
@@ -62,6 +63,18 @@ def in_words(error: BaseException, address: URL) -> str:
             words = f"The connection to RabbitMQ at {place} failed: {_reason(error)}."
 
     return words
+
+
+def _origin(error: BaseException) -> BaseException:
+    """The system's own error inside the library's."""
+    cause = error.__cause__
+    if type(error) is exceptions.AMQPConnectionError and isinstance(cause, OSError):
+        error = cause
+    if isinstance(error, OSError) and (
+        error.errno == errno.ECONNREFUSED or "Connect call failed" in str(error)
+    ):
+        return ConnectionRefusedError(errno.ECONNREFUSED, str(error))
+    return error
 
 
 def _reason(error: BaseException) -> str:

@@ -23,14 +23,20 @@ from workers.runtime.journal import Journal
 from workers.transport.amqp.connecting import BROKER_ERRORS, BrokerUnreachable, in_words
 from workers.transport.amqp.session import Session, SessionOptions
 
-CONFIRM_LIMIT_S: Final = 20.0
-PROGRESS_LIMIT_S: Final = 3.0
-RESEND_INTERVAL_S: Final = 30.0
-WATCH_INTERVAL_S: Final = 15.0
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
 JOURNAL_PAUSE_S: Final = 5.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTiming:
+    """How long a link waits for what; tests are more impatient."""
+
+    confirm_s: float = 20.0
+    progress_s: float = 3.0
+    resend_s: float = 30.0
+    watch_s: float = 15.0
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class LinkOptions:
 
     session: SessionOptions
     journal: Journal
+    timing: LinkTiming = LinkTiming()
 
 
 class AmqpLink:
@@ -75,7 +82,8 @@ class AmqpLink:
             self._session = await self._open_session()
 
     async def _open_session(self) -> Session:
-        pause_s = FIRST_PAUSE_S
+        timing = self._options.timing
+        pause_s = timing.first_pause_s
         while True:
             try:
                 session = await Session.open(self._options.session)
@@ -87,7 +95,7 @@ class AmqpLink:
                 )
                 _log.warning("%s Next try in %.1f s.", self._trouble, pause_s)
                 await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret, only spread
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                pause_s = min(pause_s * 2, timing.longest_pause_s)
                 continue
             self._trouble = None
             self._unsent.set()
@@ -131,7 +139,7 @@ class AmqpLink:
     async def _watch(self) -> None:
         """Look whether the broker still counts us among its consumers, and whether it holds us back."""
         while True:
-            await asyncio.sleep(WATCH_INTERVAL_S)
+            await asyncio.sleep(self._options.timing.watch_s)
             session = self._session
             if session is None or session.broken.is_set():
                 continue
@@ -249,7 +257,11 @@ class AmqpLink:
             return False
         try:
             await session.publish_status(
-                encode(status), status.client_id, must_arrive=True, limit_s=CONFIRM_LIMIT_S, kind=status.type
+                encode(status),
+                status.client_id,
+                must_arrive=True,
+                limit_s=self._options.timing.confirm_s,
+                kind=status.type,
             )
         except exceptions.DeliveryError:
             _log.warning("no queue of the client %s: its final status is kept", status.client_id)
@@ -265,7 +277,7 @@ class AmqpLink:
             return
         try:
             await session.publish_status(
-                body, routing_key, must_arrive=False, limit_s=PROGRESS_LIMIT_S, kind=kind
+                body, routing_key, must_arrive=False, limit_s=self._options.timing.progress_s, kind=kind
             )
         except BROKER_ERRORS as error:
             _log.debug("a status was lost: %s", type(error).__name__)
@@ -275,7 +287,7 @@ class AmqpLink:
         journal = self._options.journal
         while True:
             try:
-                async with asyncio.timeout(RESEND_INTERVAL_S):
+                async with asyncio.timeout(self._options.timing.resend_s):
                     await self._unsent.wait()
                     self._unsent.clear()
             except TimeoutError:
