@@ -1,158 +1,100 @@
-"""A few frames spread over a file, cheaply: by seeking where that works, by decoding on where it does not.
+"""A few pairs of consecutive pictures, spread over a file, without decoding all of it."""
 
-It chooses and decodes; what the frames are for is not known here.
-"""
-
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import islice
 from pathlib import Path
+from typing import Final, cast
 
 import av
-import av.container
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workers.media.packet_scan import DemuxErrors, PacketScan, packets
-from workers.media.source import CODEC_OPTIONS, open_source
+from workers.media.source import open_source
 
-_MAX_PACKETS_PER_TARGET = 3_000
-"""So many packets after a seek without the wanted frame: the seek is taken to have failed."""
+_PAIRS: Final = 20
+_DECODE_BUDGET: Final = 120
+"""Pictures that may be decoded for all samples together."""
 
-_SHORT_FILE_FRAMES = 3_000
-"""Up to this length a file is decoded in full rather than shown with gaps."""
+_SETTLED: Final = 2
+"""Pictures after a keyframe that are passed over: a keyframe is coded better or worse than what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
-class SampledFrame:
-    """One decoded frame and when it is shown, counted from the stream's first picture."""
+class PicturePair:
+    """Two consecutive pictures."""
 
-    time_s: Fraction
-    frame: VideoFrame
+    first: VideoFrame
+    second: VideoFrame
 
 
-def choose_targets(pts: Sequence[int], keyframe_pts: Sequence[int], count: int) -> list[int]:
-    """Timestamps of about `count` pictures, evenly spread.
+def sample_pairs(path: Path, stream_index: int, scan: PacketScan, *, threads: int) -> Iterator[PicturePair]:
+    """Pairs from evenly spread keyframes on; from the beginning on where the file has no usable keyframes.
 
-    The file is cut into `count` equal parts; of each the keyframe nearest its middle is taken, because a seek lands
-    on it without decoding anything else, or else the middle picture. Both inputs ascend.
+    A file too short for a pair yields its only picture twice.
     """
-    total = len(pts)
-    count = min(count, total)
-    targets = []
-    for part in range(count):
-        first, last = part * total // count, (part + 1) * total // count - 1
-        middle = pts[(first + last) // 2]
-        at = bisect_left(keyframe_pts, pts[first])
-        until = bisect_right(keyframe_pts, pts[last])
-        inside = keyframe_pts[at:until]
-        targets.append(min(inside, key=lambda key, wanted=middle: abs(key - wanted), default=middle))  # type: ignore[misc]  # mypy cannot type a lambda's default argument
-    return sorted(set(targets))
-
-
-def sample_frames(
-    path: Path, scan: PacketScan, targets: Sequence[int], *, threads: int = 0
-) -> Iterator[SampledFrame]:
-    """Decode one frame for each ascending target; targets for which there is no intact frame are passed over.
-
-    Frames come in ascending order, except that those which seeking did not reach follow at the end.
-
-    Raises:
-        TaskFailedError: the file can no longer be opened.
-    """
-    start = scan.pts[0] if scan.pts else 0
-    missed: list[int] = []
     with open_source(path) as container:
-        walk = _Walk(container, _open_decoder(container, scan.stream_index, threads), scan.keyframe_pts)
-        for target, following in zip(targets, [*targets[1:], None], strict=True):
-            frame = walk.frame_at(target, following)
-            if frame is None or frame.pts is None:
-                missed.append(target)
-            else:
-                yield SampledFrame((frame.pts - start) * scan.time_base, frame)
-    if missed and (scan.count <= _SHORT_FILE_FRAMES or len(missed) == len(targets)):
-        yield from _decode_on(path, scan, missed, threads=threads)
+        stream = cast(VideoStream, container.streams[stream_index])
+        stream.thread_type = "AUTO"
+        stream.thread_count = threads
+        starts = _spread(scan.keyframe_pts, _PAIRS)
+        runs = max(1, len(starts))
+        per_run = max(1, _PAIRS // runs)
+        budget = max(_SETTLED + 2, _DECODE_BUDGET // runs)
+        found = 0
+        for start in starts or [None]:
+            for pair in _pairs_of_run(_pictures(container, stream, start), per_run, budget):
+                found += 1
+                yield pair
+        if not found:
+            yield from _only_picture(container, stream)
 
 
-def _open_decoder(container: av.container.InputContainer, index: int, threads: int) -> VideoStream:
-    stream = container.streams[index]
-    assert isinstance(stream, VideoStream)
-    stream.codec_context.options = dict(CODEC_OPTIONS)
-    stream.codec_context.thread_type = "SLICE"  # frame threads would have to fill up after every seek
-    stream.codec_context.thread_count = threads
-    return stream
+def _spread(values: Sequence[int], count: int) -> list[int | None]:
+    if len(values) <= count:
+        return list(values)
+    return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
 
 
-class _Walk:
-    """Goes forward through a stream from target to target and seeks only past keyframes it need not decode."""
-
-    def __init__(
-        self, container: av.container.InputContainer, stream: VideoStream, keyframe_pts: Sequence[int]
-    ) -> None:
-        self._container = container
-        self._stream = stream
-        self._keyframe_pts = keyframe_pts
-        self._frames: Iterator[VideoFrame] | None = None
-        self._position = 0
-
-    def frame_at(self, target: int, following: int | None) -> VideoFrame | None:
-        """The first intact frame from `target` on and before `following`; None when there is none to be reached."""
-        if self._frames is None or self._is_keyframe_ahead(target):
-            self._frames = self._seek(target)
-        for frame in self._frames or ():
-            if frame.pts is None:
-                continue
-            self._position = frame.pts
-            if frame.pts >= target:
-                if following is None or frame.pts < following:
-                    return frame
-                break
-        self._frames = None
-        return None
-
-    def _is_keyframe_ahead(self, target: int) -> bool:
-        at = bisect_right(self._keyframe_pts, target) - 1
-        return at >= 0 and self._keyframe_pts[at] > self._position
-
-    def _seek(self, target: int) -> Iterator[VideoFrame] | None:
-        try:
-            self._container.seek(target, stream=self._stream, backward=True)
-        except av.FFmpegError:
-            return None  # not seekable; the caller decodes from the beginning instead
-        return _intact_frames(self._container, self._stream, _MAX_PACKETS_PER_TARGET)
-
-
-def _intact_frames(
-    container: av.container.InputContainer, stream: VideoStream, max_packets: int | None
+def _pictures(
+    container: av.container.InputContainer, stream: VideoStream, start: int | None
 ) -> Iterator[VideoFrame]:
-    """Frames from the current position on, damaged ones left out, the decoder's last ones included."""
-    for packet in islice(packets(container, DemuxErrors(), (stream,)), max_packets):
-        try:
-            frames = stream.decode(packet)
-        except av.FFmpegError:
-            continue  # a damaged packet; the frames after it may be whole
-        yield from (frame for frame in frames if not frame.is_corrupt)
+    """Pictures from a keyframe on; errors end the run."""
     try:
-        yield from (frame for frame in stream.decode(None) if not frame.is_corrupt)
+        if start is not None:
+            container.seek(start, stream=stream)
     except av.FFmpegError:
-        return  # nothing more to come
+        return
+    stream.codec_context.flush_buffers()
+    for packet in packets(container, DemuxErrors(), (stream,)):
+        try:
+            yield from stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            return
+    try:
+        yield from stream.codec_context.decode(None)
+    except av.FFmpegError:
+        return
 
 
-def _decode_on(
-    path: Path, scan: PacketScan, targets: Sequence[int], *, threads: int
-) -> Iterator[SampledFrame]:
-    """The same by decoding everything once; frames without a timestamp are counted along."""
-    start = scan.pts[0] if scan.pts else 0
-    waiting = list(reversed(targets))
-    with open_source(path) as container:
-        stream = _open_decoder(container, scan.stream_index, threads)
-        for number, frame in enumerate(_intact_frames(container, stream, None)):
-            if not waiting:
-                return
-            pts = frame.pts if frame.pts is not None else start + number * scan.typical_step
-            if pts >= waiting[-1]:
-                yield SampledFrame((pts - start) * scan.time_base, frame)
-                while waiting and waiting[-1] <= pts:
-                    waiting.pop()
+def _pairs_of_run(pictures: Iterator[VideoFrame], count: int, budget: int) -> Iterator[PicturePair]:
+    """Up to `count` pairs, evenly spaced over the first `budget` pictures."""
+    spacing = max(2, budget // count)
+    previous: VideoFrame | None = None
+    made = 0
+    for number, picture in enumerate(pictures):
+        if previous is not None and number >= _SETTLED + 1 + made * spacing:
+            made += 1
+            yield PicturePair(previous, picture)
+        if made == count or number >= budget:
+            return
+        previous = picture
+    if previous is not None and made == 0:
+        yield PicturePair(previous, previous)
+
+
+def _only_picture(container: av.container.InputContainer, stream: VideoStream) -> Iterator[PicturePair]:
+    container.seek(0)
+    for picture in _pictures(container, stream, None):
+        yield PicturePair(picture, picture)
+        return

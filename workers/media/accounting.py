@@ -1,0 +1,116 @@
+"""The report of one enhancement, put together from what every stage found. Pure but for the program's version."""
+
+from dataclasses import dataclass
+from importlib import metadata
+
+from workers.media.jobs import EnhancementJob
+from workers.media.notes import (
+    audio_notes,
+    damage_notes,
+    dropped_notes,
+    note,
+    picture_notes,
+    time_notes,
+)
+from workers.media.production import Material, Production
+from workers.media.surroundings import Accompaniment
+from workers.media.verify import Verdict
+from workers.protocol.media import MediaInfo
+from workers.protocol.plan import Analysis, EnhancementPlan
+from workers.protocol.report import EnhancementReport, Note, NoteCode, StageSeconds
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """Which bytes were enhanced."""
+
+    name: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything the stages of one enhancement found out."""
+
+    job: EnhancementJob
+    identity: SourceIdentity
+    info: MediaInfo
+    source: Material
+    analysis: Analysis
+    plan: EnhancementPlan
+    accompaniment: Accompaniment
+    production: Production
+    verdict: Verdict
+    extra_notes: tuple[Note, ...]
+    output_size_bytes: int
+    output_sha256: str
+    timings: tuple[StageSeconds, ...]
+    started_at: str
+    finished_at: str
+
+
+def program_version() -> str:
+    """Version of the installed program; `0` when it runs from a checkout that was never installed."""
+    try:
+        return metadata.version("vidproc-desktop")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def account(found: Findings) -> EnhancementReport:
+    """The report that lies beside the result."""
+    job, production, accompaniment = found.job, found.production, found.accompaniment
+    frames_in = found.source.scan.count
+    return EnhancementReport(
+        file_id=job.file_id,
+        attempt=job.attempt,
+        worker_id=job.worker_id,
+        source_name=found.identity.name,
+        source_size_bytes=found.identity.size_bytes,
+        source_mtime_ns=found.identity.mtime_ns,
+        output_name=job.output_name,
+        output_size_bytes=found.output_size_bytes,
+        output_sha256=found.output_sha256,
+        settings_key=job.settings_key,
+        analysis=found.analysis,
+        plan=found.plan,
+        frames_in=frames_in,
+        frames_out=len(production.times),
+        duration_in_s=found.info.duration_s,
+        duration_out_s=found.verdict.duration_s,
+        drift_start_s=found.verdict.drift_start_s,
+        drift_end_s=found.verdict.drift_end_s,
+        audio_tracks=len(accompaniment.audio),
+        subtitle_tracks=len(accompaniment.subtitles),
+        chapters=len(accompaniment.chapters),
+        notes=_notes(found),
+        gate=production.gate,
+        checks=found.verdict.checks,
+        timings=found.timings,
+        started_at=found.started_at,
+        finished_at=found.finished_at,
+        program_version=program_version(),
+    )
+
+
+def _notes(found: Findings) -> tuple[Note, ...]:
+    video, plan, production = found.source.video, found.plan, found.production
+    notes: list[Note] = []
+    if production.decoded is not None:
+        notes += damage_notes(found.info, video, production.decoded)
+    else:
+        notes.append(note(NoteCode.REMUXED, plan.remux_reason, video))
+    notes += found.extra_notes
+    notes += picture_notes(video, plan)
+    notes += time_notes(video, found.source.clock, production.repairs, is_variable=video.is_variable_rate)
+    for track in production.audio:
+        notes += audio_notes(track.plan, track.statistics)
+    for subtitles, cues in found.accompaniment.subtitles:
+        if subtitles.codec != "mov_text":
+            text = f"{len(cues)} texts were converted from {subtitles.codec}; styles are not kept."
+            notes.append(note(NoteCode.SUBTITLES_CONVERTED, text, subtitles))
+    notes += dropped_notes(found.info, found.accompaniment.unreadable_audio)
+    if found.job.threads == 1:
+        notes.append(note(NoteCode.GENTLE_ATTEMPT, "This attempt used one thread, after others had failed."))
+    return tuple(notes)

@@ -1,0 +1,179 @@
+"""What a file's pictures are like, measured on samples: noise, levels, colour cast, sharpness, combing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.media.noise import NoiseEstimate, estimate_noise
+from workers.protocol.media import FieldOrder, HdrKind
+from workers.protocol.plan import Analysis, ColourCast
+
+type Picture = NDArray[np.float32]
+
+_NOISE_PERCENTILE: Final = 75.0
+"""Over the samples: noise varies, and what is left in the noisiest quarter would be seen."""
+
+_CORRELATED_BELOW: Final = 0.6
+_CROP_PX: Final = (1280, 720)
+"""Noise is measured in the middle of larger pictures, at their own resolution."""
+
+_BINS: Final = 1024
+_COMB_SHARE: Final = 0.004
+_COMB_CONTRAST: Final = 30.0
+_NEAR_GREY: Final = 14.0
+_MIN_GREY_SHARE: Final = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePicture:
+    """One picture in 8-bit code values with fractions, limited range, whatever the source's depth and range.
+
+    Attributes:
+        luma: shape (height, width).
+        cb: shape of the chroma plane; None for gray.
+        cr: as `cb`.
+    """
+
+    luma: Picture
+    cb: Picture | None
+    cr: Picture | None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_BINS, np.int64))
+    noise: list[NoiseEstimate] = field(default_factory=list)
+    sharpness: list[float] = field(default_factory=list)
+    saturation: list[float] = field(default_factory=list)
+    casts: list[tuple[float, float, float]] = field(default_factory=list)
+    combed: int = 0
+    pictures: int = 0
+
+
+def analyse(
+    pairs: Iterable[tuple[SamplePicture, SamplePicture]], *, field_order: FieldOrder, hdr: HdrKind
+) -> Analysis:
+    """Measure all samples.
+
+    Args:
+        pairs: consecutive pictures; a picture paired with itself counts for everything but noise.
+        field_order: as the stream is flagged.
+        hdr: what the source is; the samples are already tone-mapped.
+    """
+    gathered = _Gathered()
+    for first, second in pairs:
+        _gather(gathered, first, second)
+    sigma, ratio, confidence = _noise(gathered.noise)
+    black, low, high, white = _percentiles(gathered.histogram, (0.1, 5, 95, 99.9))
+    count = max(1, int(gathered.histogram.sum()))
+    mean = float((gathered.histogram * (np.arange(_BINS) + 0.5)).sum() / count / _BINS)
+    laplacian_noise = 20 * sigma**2  # 1² + 1² + 1² + 1² + 4²: gain of the kernel for white noise
+    return Analysis(
+        sampled_frames=gathered.pictures,
+        noise_sigma=sigma,
+        noise_is_correlated=ratio < _CORRELATED_BELOW,
+        noise_confidence=confidence,
+        black_level=_level(black),
+        white_level=_level(white),
+        mean_level=_level(mean),
+        contrast_spread=(high - low) * 256 / 219,
+        cast=_cast(gathered.casts),
+        sharpness=max(0.0, float(np.median(gathered.sharpness or [0.0])) - laplacian_noise),
+        saturation=float(np.median(gathered.saturation or [0.0])),
+        field_order=field_order,
+        combing=gathered.combed / max(1, gathered.pictures),
+        hdr=hdr,
+    )
+
+
+def _gather(gathered: _Gathered, first: SamplePicture, second: SamplePicture) -> None:
+    luma = second.luma
+    gathered.pictures += 1
+    gathered.histogram += np.bincount(
+        np.clip(luma[::2, ::2].ravel() * (_BINS / 256), 0, _BINS - 1).astype(np.int64), minlength=_BINS
+    )
+    if first is not second:
+        estimate = estimate_noise(_middle(first.luma), _middle(luma))
+        if estimate is not None:
+            gathered.noise.append(estimate)
+    middle = _middle(luma)
+    gathered.sharpness.append(float(cv2.Laplacian(middle, cv2.CV_32F).var()))
+    gathered.combed += combed_share(middle) > _COMB_SHARE
+    if second.cb is not None and second.cr is not None:
+        _gather_colour(gathered, luma, second.cb, second.cr)
+
+
+def _gather_colour(gathered: _Gathered, luma: Picture, cb: Picture, cr: Picture) -> None:
+    size = (cb.shape[1], cb.shape[0])
+    small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA) if luma.shape != cb.shape else luma
+    blue, red = cb - 128, cr - 128
+    magnitude = np.hypot(blue, red)
+    gathered.saturation.append(float(magnitude.mean()))
+    grey = (magnitude < _NEAR_GREY) & (small > 40) & (small < 220)
+    share = float(grey.mean())
+    if share >= _MIN_GREY_SHARE:
+        gathered.casts.append((float(np.median(blue[grey])), float(np.median(red[grey])), share))
+
+
+def combed_share(luma: Picture) -> float:
+    """Share of pixels where alternate lines differ from both neighbours in the same direction, strongly.
+
+    Args:
+        luma: shape (height, width), 8-bit code values.
+    """
+    if luma.shape[0] < 5:
+        return 0.0
+    above, here, below = luma[1:-3], luma[2:-2], luma[3:-1]
+    two_above, two_below = luma[:-4], luma[4:]
+    to_above, to_below = here - above, here - below
+    alternates = (to_above * to_below) > _COMB_CONTRAST * _COMB_CONTRAST / 4
+    # Lines of the same field agree where lines of different fields do not: fine texture does neither.
+    same_field = np.abs(here - two_above) + np.abs(here - two_below)
+    combed = alternates & (same_field * 2 < np.abs(to_above) + np.abs(to_below))
+    return float(combed.mean())
+
+
+def _middle(picture: Picture) -> Picture:
+    width, height = _CROP_PX
+    top = max(0, (picture.shape[0] - height) // 4 * 2)
+    left = max(0, (picture.shape[1] - width) // 4 * 2)
+    return picture[top : top + height, left : left + width]
+
+
+def _noise(estimates: list[NoiseEstimate]) -> tuple[float, float, float]:
+    if not estimates:
+        return 0.0, 1.0, 0.0
+    sigma = float(np.percentile([entry.sigma for entry in estimates], _NOISE_PERCENTILE))
+    ratio = float(np.median([entry.high_band_ratio for entry in estimates]))
+    return sigma, ratio, float(np.median([entry.confidence for entry in estimates]))
+
+
+def _percentiles(histogram: NDArray[np.int64], wanted: tuple[float, ...]) -> tuple[float, ...]:
+    """Positions in the histogram, 0–1; the lower edge of the bin below the middle, the upper edge above it."""
+    total = int(histogram.sum())
+    if total == 0:
+        return tuple(percent / 100 for percent in wanted)
+    cumulated = np.cumsum(histogram)
+    edges = (int(np.searchsorted(cumulated, total * percent / 100)) for percent in wanted)
+    return tuple((edge + (percent > 50)) / _BINS for edge, percent in zip(edges, wanted, strict=True))
+
+
+def _level(position: float) -> float:
+    """Fraction of the nominal range of a position on the 8-bit limited scale."""
+    return (position * 256 - 16) / 219
+
+
+def _cast(casts: list[tuple[float, float, float]]) -> ColourCast:
+    """Median over the samples; sure when greys are plenty and the samples agree."""
+    if not casts:
+        return ColourCast(cb=0, cr=0, confidence=0)
+    values = np.array(casts)
+    blue, red = float(np.median(values[:, 0])), float(np.median(values[:, 1]))
+    spread = float(np.median(np.abs(values[:, :2] - (blue, red))))
+    plenty = min(1.0, float(np.median(values[:, 2])) / 0.3)
+    agreement = 1 / (1 + spread)
+    return ColourCast(cb=blue, cr=red, confidence=plenty * agreement)

@@ -1,0 +1,267 @@
+"""Audio tracks on their way to AAC-LC: copied where they are that already, decoded and encoded otherwise.
+
+Each track is a lazy stream of packets with exact times on the output's clock, so that the muxer can take as much
+as it needs. Knows one track at a time and nothing of pictures.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, cast
+
+import av
+import numpy as np
+from av.audio.fifo import AudioFifo
+from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+
+from workers.media.audio_plan import OUTPUT_RATE_HZ, AudioPlan
+from workers.media.packet_scan import DemuxErrors, packets
+from workers.media.source import open_source
+
+_FRAME_SAMPLES: Final = 1024
+"""Samples of an AAC-LC frame, ISO/IEC 14496-3."""
+
+_GAP_S: Final = Fraction(1, 50)
+"""Timestamps may wander by this much (milliseconds in Matroska, 90 kHz in MPEG) before sound is moved."""
+
+_MAX_FILL_S: Final = 3600
+"""Longest silence that is made up for a gap in the timestamps."""
+
+
+@dataclass(slots=True)
+class AudioStatistics:
+    """What happened to one track; final once its packets are used up."""
+
+    broken_packets: int = 0
+    filled_s: Fraction = Fraction(0)
+    cut_s: Fraction = Fraction(0)
+    first_s: Fraction | None = None
+    """Start of the first sound on the output's clock."""
+    end_s: Fraction | None = None
+
+
+class AudioTrack:
+    """One track of the output, pulled packet by packet.
+
+    Args:
+        path: the source.
+        plan: what becomes of the track.
+        origin_s: the moment of the source's clock that becomes zero.
+        bit_rate_per_channel: bit/s, for a track that is encoded.
+    """
+
+    def __init__(self, path: Path, plan: AudioPlan, *, origin_s: Fraction, bit_rate_per_channel: int) -> None:
+        self._path = path
+        self.plan = plan
+        self._origin_s = origin_s
+        self._bit_rate_per_channel = bit_rate_per_channel
+        self._source: InputContainer | None = None
+        self._output: AudioStream | None = None
+        self.statistics = AudioStatistics()
+
+    def open(self, container: OutputContainer) -> AudioStream:
+        """Open the source and add the output's stream."""
+        self._source = open_source(self._path)
+        template = self._template
+        if self.plan.is_copied:
+            output = container.add_stream_from_template(template)
+            output.time_base = Fraction(1, self.plan.info.sample_rate_hz)
+        else:
+            layout = self.plan.layout or "stereo"
+            output = container.add_stream("aac", rate=OUTPUT_RATE_HZ, layout=layout)
+            output.codec_context.bit_rate = self._bit_rate_per_channel * AudioLayout(layout).nb_channels
+            output.codec_context.time_base = Fraction(1, OUTPUT_RATE_HZ)
+        self._output = output
+        return output
+
+    def close(self) -> None:
+        """Close the source."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    @property
+    def _template(self) -> AudioStream:
+        assert self._source is not None, "open() comes first"
+        return cast(AudioStream, self._source.streams[self.plan.info.index])
+
+    def packets(self) -> Iterator[Packet]:
+        """The track's packets in order, ready to be muxed."""
+        yield from self._copied() if self.plan.is_copied else self._encoded()
+
+    def _source_packets(self) -> Iterator[Packet]:
+        assert self._source is not None, "open() comes first"
+        yield from packets(self._source, DemuxErrors(), (self._template,))
+
+    def _copied(self) -> Iterator[Packet]:
+        """Packets on a clock of samples: coarse timestamps are replaced by counting where they agree with it."""
+        rate = self.plan.info.sample_rate_hz
+        expected: int | None = None
+        for packet in self._source_packets():
+            if packet.pts is None and expected is None:
+                continue
+            samples = _duration_samples(packet, rate)
+            stated = expected if packet.pts is None else self._samples_at(packet, rate)
+            tolerance = max(1, round(_tick_s(packet) * rate * 2))
+            start = expected if expected is not None and abs(stated - expected) <= tolerance else stated  # type: ignore[operator]  # one of the two is known
+            if expected is not None and start is not None and start < expected:
+                self.statistics.cut_s += Fraction(expected - start, rate)
+                continue
+            assert start is not None
+            expected = start + samples
+            self._note_span(Fraction(max(0, start), rate), Fraction(expected, rate))
+            packet.pts = packet.dts = start
+            packet.duration = samples
+            packet.time_base = Fraction(1, rate)
+            packet.stream = self._output
+            yield packet
+
+    def _samples_at(self, packet: Packet, rate: int) -> int:
+        assert packet.pts is not None
+        return round((packet.pts * _tick_s(packet) - self._origin_s) * rate)
+
+    def _note_span(self, start_s: Fraction, end_s: Fraction) -> None:
+        if self.statistics.first_s is None:
+            self.statistics.first_s = start_s
+        self.statistics.end_s = end_s
+
+    def _encoded(self) -> Iterator[Packet]:
+        output = self._output
+        assert output is not None, "open() comes first"
+        context = output.codec_context
+        fifo = AudioFifo()
+        start: int | None = None
+        written = 0
+        for frame in self._on_the_clock():
+            if start is None:
+                start = frame.pts or 0
+            frame.pts = None
+            fifo.write(frame)
+            for whole in fifo.read_many(_FRAME_SAMPLES):
+                yield from self._encode(whole, start + written)
+                written += whole.samples
+        rest = fifo.read(0, partial=True) if fifo.samples else None
+        if rest is not None:
+            yield from self._encode(rest, (start or 0) + written)
+            written += rest.samples
+        if start is not None:
+            self._note_span(Fraction(start, OUTPUT_RATE_HZ), Fraction(start + written, OUTPUT_RATE_HZ))
+            for packet in context.encode(None):
+                packet.stream = output
+                yield packet
+
+    def _encode(self, frame: AudioFrame, position: int) -> Iterator[Packet]:
+        assert self._output is not None
+        frame.pts = position
+        frame.time_base = Fraction(1, OUTPUT_RATE_HZ)
+        frame.sample_rate = OUTPUT_RATE_HZ
+        for packet in self._output.codec_context.encode(frame):
+            packet.stream = self._output
+            yield packet
+
+    def _on_the_clock(self) -> Iterator[AudioFrame]:
+        """Resampled sound without holes: silence where the source has a gap, a cut where it overlaps itself."""
+        resampler = AudioResampler(format="fltp", layout=self.plan.layout or "stereo", rate=OUTPUT_RATE_HZ)
+        start: int | None = None
+        made = 0
+        for frame in self._decoded():
+            at = None if frame.pts is None else (frame.pts * Fraction(frame.time_base) - self._origin_s)
+            position = None if at is None else round(at * OUTPUT_RATE_HZ)
+            if start is None:
+                start = max(0, position or 0)
+            gap = 0 if position is None else position - (start + made)
+            frame.pts = None
+            pieces = resampler.resample(frame)
+            if abs(gap) > _GAP_S * OUTPUT_RATE_HZ:
+                pieces = self._adjusted(pieces, gap)
+            for piece in pieces:
+                piece.pts = start + made
+                made += piece.samples
+                yield piece
+        if start is not None:
+            for piece in resampler.resample(None):
+                piece.pts = start + made
+                made += piece.samples
+                yield piece
+
+    def _adjusted(self, pieces: list[AudioFrame], gap: int) -> list[AudioFrame]:
+        if gap > 0:
+            self.statistics.filled_s += Fraction(gap, OUTPUT_RATE_HZ)
+            return [*_silence(min(gap, _MAX_FILL_S * OUTPUT_RATE_HZ), self.plan.layout or "stereo"), *pieces]
+        kept: list[AudioFrame] = []
+        surplus = -gap
+        for piece in pieces:
+            cut = min(surplus, piece.samples)
+            surplus -= cut
+            self.statistics.cut_s += Fraction(cut, OUTPUT_RATE_HZ)
+            if cut < piece.samples:
+                kept.append(_tail(piece, cut))
+        return kept
+
+    def _decoded(self) -> Iterator[AudioFrame]:
+        context = self._template.codec_context
+        for packet in self._source_packets():
+            try:
+                frames = context.decode(packet)
+            except av.FFmpegError:
+                self.statistics.broken_packets += 1
+                continue
+            yield from frames
+        try:
+            yield from context.decode(None)
+        except av.FFmpegError:
+            self.statistics.broken_packets += 1
+
+
+def count_broken_packets(path: Path, stream_index: int) -> int:
+    """Decode one audio track to its end; how many of its packets the decoder refuses."""
+    with open_source(path) as container:
+        stream = cast(AudioStream, container.streams[stream_index])
+        broken = 0
+        for packet in packets(container, DemuxErrors(), (stream,)):
+            try:
+                stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                broken += 1
+        return broken
+
+
+def _tick_s(packet: Packet) -> Fraction:
+    return Fraction(packet.time_base.numerator, packet.time_base.denominator)
+
+
+def _duration_samples(packet: Packet, rate: int) -> int:
+    if not packet.duration:
+        return _FRAME_SAMPLES
+    samples = packet.duration * _tick_s(packet) * rate
+    # A coarse clock rounds the 1024 samples of a frame; an exact one states longer stays on purpose.
+    return _FRAME_SAMPLES if abs(samples - _FRAME_SAMPLES) <= _tick_s(packet) * rate else round(samples)
+
+
+def _silence(samples: int, layout: str) -> Iterator[AudioFrame]:
+    """Made from one channel by the resampler: PyAV cannot fill the planes of eight channels itself."""
+    resampler = AudioResampler(format="fltp", layout=layout, rate=OUTPUT_RATE_HZ)
+    while samples > 0:
+        length = min(samples, OUTPUT_RATE_HZ)
+        frame = AudioFrame.from_ndarray(np.zeros((1, length), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = OUTPUT_RATE_HZ
+        samples -= length
+        yield from resampler.resample(frame)
+
+
+def _tail(piece: AudioFrame, cut: int) -> AudioFrame:
+    if cut == 0:
+        return piece
+    fifo = AudioFifo()
+    piece.pts = None
+    fifo.write(piece)
+    fifo.read(cut)
+    rest = fifo.read(0, partial=True)
+    assert rest is not None, "less was cut than there is"
+    return rest

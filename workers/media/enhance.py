@@ -1,0 +1,274 @@
+"""One enhancement from source to verified file: the entry point of the media package for the enhancement worker.
+
+Runs in a process of its own and blocks. It puts nothing under a final name: that is its caller's business.
+"""
+
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import av
+
+from workers.errors import TaskFailedError
+from workers.media.accounting import Findings, SourceIdentity, account
+from workers.media.analysis import SamplePicture, analyse
+from workers.media.colour_names import MATRICES
+from workers.media.encode import code_point
+from workers.media.filters.samples import SampleReader
+from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
+from workers.media.notes import note
+from workers.media.plan import output_colour, plan_enhancement, without_picture_steps, without_remux
+from workers.media.plan_steps import decide_tone_map
+from workers.media.poster import write_poster
+from workers.media.probe import Examination, examine
+from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
+from workers.media.sampling import sample_pairs
+from workers.media.surroundings import Accompaniment, accompany
+from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
+from workers.protocol.plan import Analysis, EnhancementPlan, ToneMapStep
+from workers.protocol.report import Note, NoteCode, StageSeconds
+from workers.protocol.states import ErrorCode, Stage
+
+_OUTPUT_NAME: Final = "output.mp4"
+_POSTER_NAME: Final = "poster.jpg"
+
+_ANALYSED: Final = 0.04
+_MADE: Final = 0.92
+"""Shares of the whole work that are done by then, for typical files."""
+
+
+def enhance(job: EnhancementJob, on_progress: ProgressCallback) -> EnhancementOutcome:
+    """Probe, analyse, plan, make, verify, report.
+
+    Raises:
+        TaskFailedError: with the code and the sentence for the user.
+    """
+    with _failures_in_words(job):
+        return _Enhancement(job, on_progress).run()
+
+
+class _Enhancement:
+    """The stages of one job, in order, each timed."""
+
+    def __init__(self, job: EnhancementJob, on_progress: ProgressCallback) -> None:
+        self._job = job
+        self._on_progress = on_progress
+        self._fraction = 0.0
+        self._timings: list[StageSeconds] = []
+        self._extra_notes: list[Note] = []
+        self._started_at = _now()
+
+    def run(self) -> EnhancementOutcome:
+        """All stages."""
+        job = self._job
+        self._report(Stage.PROBING, 0.0)
+        with self._timed(Stage.PROBING):
+            examination = examine(job.source)
+            identity = _identity(job.source)
+            video = examination.info.main_video
+            assert video is not None, "examine() refuses files without a moving picture"
+            source = material(job.source, examination.info, video, examination.main_scan)
+        self._report(Stage.ANALYSING, 0.01)
+        with self._timed(Stage.ANALYSING):
+            analysis = self._analyse(source)
+            plan = self._plan(examination, analysis)
+            accompaniment = accompany(job.source, examination.info, job.settings, source.clock.origin_s)
+        stage = Stage.REMUXING if plan.remux else Stage.ENHANCING
+        with self._timed(stage):
+            plan, production = self._produce(source, plan, accompaniment)
+        with self._timed(Stage.VERIFYING):
+            verdict = self._verify(source, plan, production, accompaniment)
+            poster = self._job.workspace / _POSTER_NAME
+            has_poster = write_poster(self._output, poster)
+            digest = sha256_of(self._output)
+        report = account(
+            Findings(
+                job=job,
+                identity=identity,
+                info=examination.info,
+                source=source,
+                analysis=analysis,
+                plan=plan,
+                accompaniment=accompaniment,
+                production=production,
+                verdict=verdict,
+                extra_notes=tuple(self._extra_notes),
+                output_size_bytes=self._output.stat().st_size,
+                output_sha256=digest,
+                timings=tuple(self._timings),
+                started_at=self._started_at,
+                finished_at=_now(),
+            )
+        )
+        self._report(Stage.VERIFYING, 1.0, len(production.times), len(production.times))
+        return EnhancementOutcome(self._output, poster if has_poster else None, report)
+
+    @property
+    def _output(self) -> Path:
+        return self._job.workspace / _OUTPUT_NAME
+
+    def _analyse(self, source: Material) -> Analysis:
+        video = source.video
+        tone = decide_tone_map(video).step
+        matrix = code_point(MATRICES, output_colour(video).matrix)
+        reader = SampleReader(source.picture, tone if isinstance(tone, ToneMapStep) else None, matrix=matrix)
+
+        def pairs() -> Iterator[tuple[SamplePicture, SamplePicture]]:
+            for pair in sample_pairs(source.path, video.index, source.scan, threads=self._job.threads):
+                first = reader.read(pair.first)
+                yield first, first if pair.second is pair.first else reader.read(pair.second)
+
+        return analyse(pairs(), field_order=video.field_order, hdr=video.hdr.kind)
+
+    def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
+        plan = plan_enhancement(examination.info, analysis, self._job.settings)
+        if plan.remux and not can_be_copied(examination.main_scan):
+            return without_remux(
+                plan, "Nothing would change the picture, but its packets cannot be copied as they are."
+            )
+        return plan
+
+    def _produce(
+        self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
+    ) -> tuple[EnhancementPlan, Production]:
+        if plan.remux:
+            copied = copy_file(
+                source,
+                plan,
+                self._output,
+                accompaniment.tracks(),
+                on_frame=self._counter(Stage.REMUXING, _ANALYSED, _MADE, source.scan.count),
+            )
+            return plan, copied
+        production = self._encode(source, plan, accompaniment, start=_ANALYSED)
+        gate = production.gate
+        if gate is None or gate.passed:
+            return plan, production
+        reason = f"The do-no-harm gate found: {gate.detail}."
+        self._extra_notes.append(note(NoteCode.HARM_GATE_FELL_BACK, reason, source.video))
+        self._output.unlink()
+        gentle = without_picture_steps(plan, reason)
+        again = self._encode(source, gentle, accompaniment, start=self._fraction)
+        return gentle, replace(again, gate=gate)
+
+    def _encode(
+        self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment, *, start: float
+    ) -> Production:
+        production = encode_file(
+            source,
+            plan,
+            self._output,
+            accompaniment.tracks(),
+            threads=self._job.threads,
+            on_frame=self._counter(Stage.ENHANCING, start, _MADE, source.scan.count),
+        )
+        if not production.times:
+            raise TaskFailedError(
+                ErrorCode.NO_FRAMES, f"Not one picture of “{self._job.source.name}” could be decoded."
+            )
+        return production
+
+    def _verify(
+        self, source: Material, plan: EnhancementPlan, production: Production, accompaniment: Accompaniment
+    ) -> Verdict:
+        promise = Promise(
+            times=production.times,
+            time_base=source.clock.time_base,
+            width_px=plan.width_px,
+            height_px=plan.height_px,
+            colour=plan.colour,
+            audio=tuple(
+                AudioPromise(track.statistics.first_s, track.statistics.end_s) for track in production.audio
+            ),
+            subtitles=len(accompaniment.subtitles),
+            chapters=len(accompaniment.chapters),
+        )
+        counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
+        verdict = verify(self._output, promise, threads=self._job.threads, on_frame=counter)
+        if verdict.failures:
+            detail = "; ".join(f"{check.name}: {check.detail}" for check in verdict.failures)
+            raise TaskFailedError(
+                ErrorCode.VERIFICATION_FAILED,
+                "The finished file did not pass its checks and was thrown away.",
+                detail=detail,
+            )
+        return verdict
+
+    def _counter(self, stage: Stage, start: float, end: float, total: int) -> "_Counter":
+        return _Counter(self, stage, start, end, total)
+
+    def _report(self, stage: Stage, fraction: float, done: int = 0, total: int | None = None) -> None:
+        self._fraction = max(self._fraction, min(1.0, fraction))
+        self._on_progress(Progress(stage, self._fraction, done, total))
+
+    @contextmanager
+    def _timed(self, stage: Stage) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._timings.append(StageSeconds(stage=stage.value, seconds=round(time.monotonic() - started, 3)))
+
+
+class _Counter:
+    """Turns a count of pictures into progress of one stage."""
+
+    def __init__(self, owner: _Enhancement, stage: Stage, start: float, end: float, total: int) -> None:
+        self._owner = owner
+        self._stage = stage
+        self._start = start
+        self._span = end - start
+        self._total = max(1, total)
+
+    def __call__(self, done: int) -> None:
+        """`done` pictures of the stage's total are through."""
+        share = min(1.0, done / self._total)
+        self._owner._report(
+            self._stage, self._start + self._span * share, done, self._total
+        )  # one class in two parts
+
+
+def _identity(path: Path) -> SourceIdentity:
+    status = path.stat()
+    return SourceIdentity(path.name, status.st_size, status.st_mtime_ns)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@contextmanager
+def _failures_in_words(job: EnhancementJob) -> Iterator[None]:
+    """Turn what the system refuses into codes; everything else stays the bug it is."""
+    try:
+        yield
+    except TaskFailedError:
+        raise
+    except MemoryError as error:
+        raise TaskFailedError(
+            ErrorCode.OUT_OF_MEMORY, "There is not enough memory for this video.", detail=str(error)
+        ) from error
+    except (OSError, av.FFmpegError) as error:
+        failure = _system_failure(error, job)
+        if failure is None:
+            raise
+        raise failure from error
+
+
+def _system_failure(error: OSError | av.FFmpegError, job: EnhancementJob) -> TaskFailedError | None:
+    detail = f"{type(error).__name__}: {error}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return TaskFailedError(ErrorCode.DISK_FULL, "The disk is full.", detail=detail)
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        folder = job.workspace.parent
+        return TaskFailedError(
+            ErrorCode.OUTPUT_NOT_WRITABLE, f"The result cannot be written to “{folder}”.", detail=detail
+        )
+    if error.errno == errno.ENOMEM:
+        return TaskFailedError(
+            ErrorCode.OUT_OF_MEMORY, "There is not enough memory for this video.", detail=detail
+        )
+    return None

@@ -1,0 +1,73 @@
+"""One fixed curve for luma and one fixed correction for chroma: the same for every frame, so nothing can flicker."""
+
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from workers.media.filters.clip import Clip, VideoNode
+from workers.protocol.plan import ColourStep
+
+_LOCAL_RADIUS_DIVISOR: Final = 24
+"""Radius of the neighbourhood that local contrast is judged against: a 24th of the picture's height."""
+
+_LOCAL_GAIN: Final = 0.15
+"""Added share of the distance from the neighbourhood's mean, for a `local_contrast` of 1."""
+
+
+def luma_curve(step: ColourStep, bits: int, *, is_full_range: bool) -> NDArray[np.int64]:
+    """Lookup table for luma, `1 << bits` entries of stored code values.
+
+    Args:
+        step: levels as fractions of the nominal range.
+        bits: of the samples.
+        is_full_range: full swing instead of limited.
+    """
+    black, white, top = _levels(bits, is_full_range=is_full_range)
+    codes = np.arange(top + 1)
+    level = (codes - black) / (white - black)
+    stretched = (level - step.black) / max(step.white - step.black, 1e-6)
+    curved = np.where(stretched > 0, np.maximum(stretched, 1e-9) ** step.gamma, stretched)
+    # What lies outside the nominal range stays outside: super-white is not clipped by a curve.
+    curved = np.where(stretched > 1, 1 + (stretched - 1) * step.gamma, curved)
+    return np.clip(np.rint(black + curved * (white - black)), 0, top).astype(np.int64)
+
+
+def chroma_curve(shift: float, saturation: float, bits: int) -> NDArray[np.int64]:
+    """Lookup table for one chroma plane: neutral axis moved by `shift` (8-bit code values), then scaled."""
+    unit = 1 << (bits - 8)
+    centre, top = 128 * unit, (1 << bits) - 1
+    codes = np.arange(top + 1)
+    moved = centre + (codes - centre + shift * unit) * saturation
+    return np.clip(np.rint(moved), 0, top).astype(np.int64)
+
+
+def correct_colour(clip: Clip, step: ColourStep) -> Clip:
+    """Apply the curves; local contrast as a fixed linear filter, which leaves the mean of every frame alone."""
+    node = clip.node
+    bits = clip.bits
+    if step.local_contrast > 0:
+        node = _locally_contrasted(node, step.local_contrast)
+    if (step.black, step.white, step.gamma) != (0.0, 1.0, 1.0):
+        curve = luma_curve(step, bits, is_full_range=clip.is_full_range)
+        node = vs.core.std.Lut(node, planes=[0], lut=curve.tolist())
+    for plane, shift in ((1, step.cb_shift), (2, step.cr_shift)):
+        if shift or step.saturation != 1.0:
+            table = chroma_curve(shift, step.saturation, bits)
+            node = vs.core.std.Lut(node, planes=[plane], lut=table.tolist())
+    return clip.with_node(node)
+
+
+def _locally_contrasted(node: VideoNode, amount: float) -> VideoNode:
+    radius = max(2, node.height // _LOCAL_RADIUS_DIVISOR)
+    blurred = vs.core.std.BoxBlur(node, planes=[0], hradius=radius, vradius=radius, hpasses=2, vpasses=2)
+    return vs.core.std.Expr([node, blurred], [f"x x y - {_LOCAL_GAIN * amount} * +", ""])
+
+
+def _levels(bits: int, *, is_full_range: bool) -> tuple[int, int, int]:
+    top = (1 << bits) - 1
+    if is_full_range:
+        return 0, top, top
+    unit = 1 << (bits - 8)
+    return 16 * unit, 235 * unit, top

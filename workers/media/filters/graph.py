@@ -1,0 +1,197 @@
+"""The plan as a VapourSynth graph, and the frames that come out of it."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import vapoursynth as vs
+from av.video.frame import VideoFrame
+
+from workers.media.filters.clip import Clip, VideoNode
+from workers.media.filters.colour import correct_colour
+from workers.media.filters.deinterlace import deinterlace
+from workers.media.filters.deliver import deliver, unify
+from workers.media.filters.denoise import denoise
+from workers.media.filters.feed import Feed
+from workers.media.filters.formats import PlanarFormat, Plane
+from workers.media.filters.geometry import turn
+from workers.media.filters.sharpen import sharpen
+from workers.media.filters.tone_map import tone_map
+from workers.media.frames import FrameWindow, TimedFrame
+from workers.protocol.plan import (
+    ColourStep,
+    DeinterlaceStep,
+    DenoiseStep,
+    EnhancementPlan,
+    GeometryStep,
+    PlanStep,
+    SharpenStep,
+    ToneMapStep,
+)
+
+_CACHE_MB: Final = 1024
+_KEPT_BEHIND: Final = 2
+"""Source frames kept behind the last one that can still be needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePicture:
+    """What decoded pictures are like, with every unknown decided; colour as code points of ITU-T H.273."""
+
+    form: PlanarFormat
+    width_px: int
+    height_px: int
+    matrix: int
+    transfer: int
+    primaries: int
+    is_full_range: bool
+    chroma_location: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The output, and two references for judging it.
+
+    Attributes:
+        filtered: what is encoded.
+        plain: the source in the output's format, without picture steps.
+        expected: `plain` with the intended change of colour, but nothing removed or sharpened.
+    """
+
+    filtered: VideoNode
+    plain: VideoNode
+    expected: VideoNode
+
+
+def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix: int) -> Nodes:
+    """Chain the planned steps in their order.
+
+    Args:
+        node: the source clip.
+        matrix: code point of the output's YUV.
+    """
+    start = unify(
+        Clip(
+            node,
+            source.matrix,
+            source.transfer,
+            source.primaries,
+            source.is_full_range,
+            source.chroma_location,
+        ),
+        matrix,
+    )
+    everything = plan.steps
+    unavoidable = [
+        step for step in everything if isinstance(step, ToneMapStep | DeinterlaceStep | GeometryStep)
+    ]
+    intended = [step for step in everything if not isinstance(step, DenoiseStep | SharpenStep)]
+
+    def finish(steps: list[PlanStep]) -> VideoNode:
+        return _delivered(_applied(start, steps), plan, source, matrix)
+
+    plain = finish(unavoidable)
+    expected = plain if len(intended) == len(unavoidable) else finish(intended)
+    return Nodes(finish(list(everything)), plain, expected)
+
+
+def _applied(clip: Clip, steps: list[PlanStep]) -> Clip:
+    for step in steps:
+        match step:
+            case ToneMapStep():
+                clip = tone_map(clip, step)
+            case DeinterlaceStep():
+                clip = deinterlace(clip, step)
+            case DenoiseStep():
+                clip = denoise(clip, step)
+            case ColourStep():
+                clip = correct_colour(clip, step)
+            case SharpenStep():
+                clip = sharpen(clip, step)
+            case GeometryStep():
+                clip = turn(clip, step)
+    return clip
+
+
+def _delivered(clip: Clip, plan: EnhancementPlan, source: SourcePicture, matrix: int) -> VideoNode:
+    geometry = next((step for step in plan.steps if isinstance(step, GeometryStep)), None)
+    is_turned = geometry is not None and (geometry.rotation_deg != 0 or geometry.mirror)
+    width, height = source.width_px, source.height_px
+    if is_turned:
+        # Padding of an odd size may now be on any side: it is part of the picture.
+        width, height = clip.node.width, clip.node.height
+    return deliver(
+        clip,
+        width=plan.width_px,
+        height=plan.height_px,
+        matrix=matrix,
+        picture_width=width,
+        picture_height=height,
+    )
+
+
+class FilterGraph:
+    """Runs a plan over a window of decoded frames.
+
+    Args:
+        threads: of VapourSynth in this process; 0: one for each core.
+    """
+
+    def __init__(
+        self, plan: EnhancementPlan, source: SourcePicture, window: FrameWindow, *, matrix: int, threads: int
+    ) -> None:
+        if threads:
+            vs.core.num_threads = threads
+        vs.core.max_cache_size = _CACHE_MB
+        self._window = window
+        self._radius = plan.radius
+        self._feed = Feed(window, source.form, source.width_px, source.height_px)
+        self.nodes = build(plan, source, self._feed.clip(), matrix)
+
+    def frames(self) -> Iterator[tuple[TimedFrame, Any]]:
+        """Every source frame with its filtered VapourSynth frame, in order, several in the making at once."""
+        node, window = self.nodes.filtered, self._window
+        pending: deque[Future[Any]] = deque()
+        number = 0
+        try:
+            while (frame := window.frame(number)) is not None:
+                while len(pending) <= vs.core.num_threads:
+                    pending.append(node.get_frame_async(number + len(pending)))
+                yield frame, self._result(pending.popleft())
+                number += 1
+                window.release(number - self._radius - _KEPT_BEHIND)
+        finally:
+            # No request may be left running when the window closes and the nodes go.
+            for request in pending:
+                request.exception()
+
+    def picture(self, node: VideoNode, number: int) -> Any:
+        """One frame of one of the nodes, made now; its source frames must still be in the window."""
+        try:
+            return node.get_frame(number)
+        except vs.Error as error:
+            raise self._feed.error or error from error
+
+    def _result(self, request: "Future[Any]") -> Any:
+        try:
+            return request.result()
+        except vs.Error as error:
+            raise self._feed.error or error from error
+
+
+def luma(frame: Any) -> Plane:
+    """A copy of the luma of a VapourSynth frame, shape (height, width)."""
+    copy: Plane = np.array(frame[0])
+    return copy
+
+
+def to_libav(frame: Any) -> VideoFrame:
+    """Copy an 8-bit 4:2:0 VapourSynth frame into a libav frame."""
+    picture = VideoFrame(frame.width, frame.height, "yuv420p")
+    for number, plane in enumerate(picture.planes):
+        into = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        into[:, : plane.width] = np.asarray(frame[number])
+    return picture

@@ -1,0 +1,11 @@
+"""Contrast-adaptive sharpening of luma: strong where contrast is low, nothing where there is an edge already."""
+
+import vapoursynth as vs
+
+from workers.media.filters.clip import Clip
+from workers.protocol.plan import SharpenStep
+
+
+def sharpen(clip: Clip, step: SharpenStep) -> Clip:
+    """AMD's contrast-adaptive sharpening on the luma plane."""
+    return clip.with_node(vs.core.cas.CAS(clip.node, sharpness=step.amount, planes=[0]))

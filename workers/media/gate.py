@@ -1,0 +1,122 @@
+"""The do-no-harm gate: before and after the picture steps, on a few frames of the run itself. Pure measurements.
+
+References come from the same graph: the source in the output's format (`plain`), and that with the intended change
+of colour only (`expected`). All are 8-bit limited-range luma of the output's size.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.media.noise import BLOCK_PX, estimate_noise
+from workers.protocol.plan import DenoiseStep, EnhancementPlan
+from workers.protocol.report import GateResult
+
+type Luma = NDArray[np.uint8]
+
+SAMPLES: Final = 12
+_MAX_NEWLY_CLIPPED: Final = 0.001
+_MIN_FLAT_PSNR_DB: Final = 42.0
+_BLACK: Final = 16
+_WHITE: Final = 235
+_FLAT_DEVIATION: Final = 0.75
+"""Standard deviation (8-bit code values) up to which a block of the source counts as flat and free of noise."""
+
+_KEPT_SIGMA: Final = 0.7
+"""Noise removal has to take at least this share away to have done what was planned."""
+
+_LITTLE_SIGMA: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class GateSample:
+    """Two consecutive output frames and their references, each of shape (height, width)."""
+
+    filtered: tuple[Luma, Luma]
+    plain: tuple[Luma, Luma]
+    expected: Luma
+    """Of the first frame."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Collects samples as they come and judges at the end; keeps numbers, not pictures."""
+
+    plan: EnhancementPlan
+    _before: list[float] = field(default_factory=list)
+    _after: list[float] = field(default_factory=list)
+    _newly_clipped: int = 0
+    _pixels: int = 0
+    _flat_error: float = 0.0
+    _flat_pixels: int = 0
+    _samples: int = 0
+
+    def add(self, sample: GateSample) -> None:
+        """Measure one sample."""
+        self._samples += 1
+        for pair, into in ((sample.plain, self._before), (sample.filtered, self._after)):
+            estimate = estimate_noise(pair[0].astype(np.float32), pair[1].astype(np.float32))
+            if estimate is not None:
+                into.append(estimate.sigma)
+        filtered, plain = sample.filtered[0], sample.plain[0]
+        clipped = (filtered <= _BLACK) | (filtered >= _WHITE)
+        clipped_before = (plain <= _BLACK) | (plain >= _WHITE)
+        self._newly_clipped += int((clipped & ~clipped_before).sum())
+        self._pixels += int(filtered.size)
+        self._add_flat(plain, sample.expected, filtered)
+
+    def result(self) -> GateResult:
+        """The judgement over all samples."""
+        before, after = _median(self._before), _median(self._after)
+        clipped = self._newly_clipped / max(1, self._pixels)
+        psnr = None
+        if self._flat_pixels:
+            error = max(self._flat_error / self._flat_pixels, 1e-6)
+            psnr = float(10 * np.log10(255**2 / error))
+        faults = self._faults(before, after, clipped, psnr)
+        return GateResult(
+            sampled_frames=self._samples,
+            sigma_before=before,
+            sigma_after=after,
+            newly_clipped_share=clipped,
+            flat_psnr_db=psnr,
+            passed=not faults,
+            detail="; ".join(faults) or "the picture steps did what was planned and nothing else",
+        )
+
+    def _faults(self, before: float, after: float, clipped: float, psnr: float | None) -> list[str]:
+        faults = []
+        denoises = any(isinstance(step, DenoiseStep) for step in self.plan.steps)
+        if denoises and after > max(_LITTLE_SIGMA, _KEPT_SIGMA * before):
+            faults.append(f"noise only fell from σ {before:.1f} to {after:.1f}")
+        if clipped > _MAX_NEWLY_CLIPPED:
+            faults.append(f"{clipped:.2%} of the pixels were newly clipped")
+        if psnr is not None and psnr < _MIN_FLAT_PSNR_DB:
+            faults.append(f"flat clean areas changed (PSNR {psnr:.1f} dB)")
+        return faults
+
+    def _add_flat(self, plain: Luma, expected: Luma, filtered: Luma) -> None:
+        height, width = (size // BLOCK_PX * BLOCK_PX for size in plain.shape)
+        if not height or not width:
+            return
+        shape = (height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX)
+        flat = plain[:height, :width].reshape(shape).std(axis=(1, 3)) <= _FLAT_DEVIATION
+        if not flat.any():
+            return
+        difference = expected[:height, :width].astype(np.float32) - filtered[:height, :width]
+        errors = (difference**2).reshape(shape).sum(axis=(1, 3))
+        self._flat_error += float(errors[flat].sum())
+        self._flat_pixels += int(flat.sum()) * BLOCK_PX * BLOCK_PX
+
+
+def sample_numbers(frame_count: int) -> frozenset[int]:
+    """Which frames are judged: evenly spread, each with a successor."""
+    usable = max(1, frame_count - 1)
+    count = min(SAMPLES, usable)
+    return frozenset((2 * number + 1) * usable // (2 * count) for number in range(count))
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values)) if values else 0.0

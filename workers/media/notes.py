@@ -1,0 +1,169 @@
+"""What a user should know about a result, as notes with closed codes. Pure."""
+
+from fractions import Fraction
+
+from workers.media.audio import AudioStatistics
+from workers.media.audio_plan import AudioPlan
+from workers.media.decode import DecodeStatistics
+from workers.media.timestamps import RepairCounts, TrackClock
+from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, StreamInfo, VideoStreamInfo
+from workers.protocol.plan import EnhancementPlan, GeometryStep, StepKind
+from workers.protocol.report import Note, NoteCode
+
+
+def note(code: NoteCode, text: str, stream: StreamInfo | None = None) -> Note:
+    """One note, cut to the length that the report allows."""
+    return Note(code=code, text=text[:4096], stream_index=None if stream is None else stream.index)
+
+
+def picture_notes(video: VideoStreamInfo, plan: EnhancementPlan) -> list[Note]:
+    """What was done to the picture beyond enhancing it."""
+    kinds = {step.kind for step in plan.steps}
+    geometry = next((step for step in plan.steps if isinstance(step, GeometryStep)), None)
+    depth = video.bit_depth or 8
+    colour = plan.colour
+    pixels = video.pixel_format or ""
+    candidates = (
+        (StepKind.TONE_MAP in kinds, NoteCode.HDR_TONE_MAPPED, "HDR was mapped to standard dynamic range."),
+        (
+            video.hdr.kind is HdrKind.DOLBY_VISION,
+            NoteCode.DOLBY_VISION_DROPPED,
+            "The Dolby Vision layer was left out; the picture beneath it was used.",
+        ),
+        (
+            colour.is_assumed,
+            NoteCode.COLOUR_ASSUMED,
+            f"The file does not fully say which colours it means; {colour.matrix} was assumed from its size.",
+        ),
+        (
+            video.colour.range == "pc" and not plan.remux,
+            NoteCode.RANGE_CONVERTED,
+            "Full-range levels were converted to limited range.",
+        ),
+        (depth > 8, NoteCode.BIT_DEPTH_REDUCED, f"{depth} bits per sample became 8, with dither."),
+        (
+            not pixels.startswith(("yuv420p", "yuvj420p", "yuva420p", "nv12", "p010", "gray")),
+            NoteCode.CHROMA_REDUCED,
+            f"Colour resolution was reduced from {pixels} to 4:2:0.",
+        ),
+        (
+            geometry is not None and (geometry.rotation_deg != 0 or geometry.mirror),
+            NoteCode.ROTATION_BAKED,
+            f"The picture was turned by {video.rotation_deg}°{' and mirrored' if video.is_mirrored else ''}.",
+        ),
+        (
+            geometry is not None and video.sample_aspect_ratio not in {0, 1},
+            NoteCode.PIXELS_SQUARED,
+            f"Pixels were made square (they were {video.sample_aspect_ratio}).",
+        ),
+        (
+            video.width_px % 2 == 1 or video.height_px % 2 == 1,
+            NoteCode.SIZE_MADE_EVEN,
+            f"{video.width_px} × {video.height_px} became {plan.width_px} × {plan.height_px}.",
+        ),
+        (StepKind.DEINTERLACE in kinds, NoteCode.DEINTERLACED, "Interlaced pictures were made progressive."),
+        (
+            _keeps_interlacing(video, plan),
+            NoteCode.INTERLACED_KEPT,
+            next((entry.reason for entry in plan.skipped if entry.kind is StepKind.DEINTERLACE), "Kept."),
+        ),
+    )
+    return [note(code, text, video) for applies, code, text in candidates if applies]
+
+
+def _keeps_interlacing(video: VideoStreamInfo, plan: EnhancementPlan) -> bool:
+    flagged = video.field_order in {FieldOrder.TOP_FIRST, FieldOrder.BOTTOM_FIRST, FieldOrder.MIXED}
+    combed = any(
+        entry.kind is StepKind.DEINTERLACE and "comb lines" in entry.reason for entry in plan.skipped
+    )
+    return (flagged or combed) and all(step.kind is not StepKind.DEINTERLACE for step in plan.steps)
+
+
+def time_notes(
+    video: VideoStreamInfo, clock: TrackClock, repairs: RepairCounts | None, *, is_variable: bool
+) -> list[Note]:
+    """What was done to the timestamps."""
+    notes = []
+    if clock.origin != 0:
+        text = f"The file's clock starts at {float(clock.origin_s):.3f} s; the result's starts at 0, all tracks moved alike."
+        notes.append(note(NoteCode.START_SHIFTED, text))
+    if is_variable:
+        notes.append(
+            note(NoteCode.VARIABLE_RATE_KEPT, "The frame rate varies; every frame kept its time.", video)
+        )
+    if not clock.is_exact:
+        text = "Timestamps are finer than MP4 can hold; they were rounded to a microsecond."
+        notes.append(note(NoteCode.TIMESTAMPS_REPAIRED, text, video))
+    if repairs is not None and repairs.total:
+        text = (
+            f"{repairs.missing} frames had no timestamp, {repairs.not_increasing} one out of order, "
+            f"{repairs.before_start} one before the start; each was placed between its neighbours."
+        )
+        notes.append(note(NoteCode.TIMESTAMPS_REPAIRED, text, video))
+    return notes
+
+
+def damage_notes(info: MediaInfo, video: VideoStreamInfo, found: DecodeStatistics) -> list[Note]:
+    """What of the source could not be read, with numbers."""
+    notes = []
+    declared = video.declared_frame_count
+    if declared is not None and declared > found.packets + max(1, declared // 100):
+        text = f"The file announces {declared} pictures and holds {found.packets}; {found.frames} could be decoded."
+        notes.append(note(NoteCode.SOURCE_TRUNCATED, text, video))
+    lost = max(0, found.packets - found.frames)
+    if found.broken_packets or found.corrupt_frames or found.demux_errors:
+        text = (
+            f"{found.broken_packets} pictures could not be decoded ({lost} are missing), {found.corrupt_frames} are "
+            f"damaged, {found.demux_errors} places could not be read."
+        )
+        notes.append(note(NoteCode.SOURCE_DAMAGED, text, video))
+    return notes
+
+
+def audio_notes(plan: AudioPlan, found: AudioStatistics) -> list[Note]:
+    """What became of one track."""
+    info = plan.info
+    if plan.is_copied:
+        notes = [note(NoteCode.AUDIO_COPIED, "Sound was copied bit for bit.", info)]
+    else:
+        text = f"Sound was encoded from {info.codec} {info.layout or info.channels} to AAC {plan.layout}."
+        notes = [note(NoteCode.AUDIO_ENCODED, text, info)]
+    if plan.is_mixed_down:
+        text = f"{info.channels} channels were mixed down to {plan.layout}."
+        notes.append(note(NoteCode.AUDIO_MIXED_DOWN, text, info))
+    if found.broken_packets:
+        text = f"{found.broken_packets} packets of sound could not be decoded; {_seconds(found.filled_s)} of silence stand in."
+        notes.append(note(NoteCode.SOURCE_DAMAGED, text, info))
+    return notes
+
+
+def dropped_notes(info: MediaInfo, unreadable_audio: tuple[StreamInfo, ...]) -> list[Note]:
+    """Streams that the output cannot carry."""
+    main = info.main_video
+    notes = [
+        note(NoteCode.AUDIO_DROPPED, f"No decoder can read this sound ({stream.codec or 'unknown'}).", stream)
+        for stream in unreadable_audio
+    ]
+    for extra in info.video:
+        if extra is not main:
+            kind = "Cover art" if extra.is_attached_picture else "A further video stream"
+            notes.append(note(NoteCode.VIDEO_DROPPED, f"{kind} ({extra.codec}) was left out.", extra))
+    for subtitles in info.subtitles:
+        if not subtitles.is_text:
+            text = f"Picture subtitles ({subtitles.codec}) cannot be kept in MP4 for browsers."
+            notes.append(note(NoteCode.SUBTITLES_DROPPED, text, subtitles))
+    for other in info.others:
+        if other.kind == "attachment":
+            text = f"An attached file ({other.file_name or other.codec}) was left out."
+            notes.append(note(NoteCode.ATTACHMENT_DROPPED, text, other))
+        else:
+            notes.append(
+                note(
+                    NoteCode.DATA_DROPPED, f"A data stream ({other.codec or other.kind}) was left out.", other
+                )
+            )
+    return notes
+
+
+def _seconds(value: Fraction) -> str:
+    return f"{float(value):.2f} s"

@@ -1,0 +1,225 @@
+"""Making one output file from one source and one plan: filtered and encoded, or copied."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from statistics import median_low
+from typing import Any, Final
+
+from workers.media.assemble import Mp4Writer, Surroundings
+from workers.media.audio import AudioTrack
+from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.decode import DecodeStatistics, VideoDecoder
+from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
+from workers.media.filters.formats import PlanarFormat, planar_format
+from workers.media.filters.graph import FilterGraph, SourcePicture, luma, to_libav
+from workers.media.frames import FrameWindow
+from workers.media.gate import Gate, GateSample, sample_numbers
+from workers.media.packet_scan import PacketScan
+from workers.media.pipeline import EncoderThread, TimedPicture, unfiltered_pictures
+from workers.media.remux import CopiedVideo
+from workers.media.source import open_source
+from workers.media.timestamps import (
+    FrameTime,
+    RepairCounts,
+    SourceTime,
+    TimestampRepair,
+    TrackClock,
+    track_clock,
+)
+from workers.protocol.media import MediaInfo, VideoStreamInfo
+from workers.protocol.plan import EnhancementPlan
+from workers.protocol.report import GateResult
+
+_DEFAULT_RATE: Final = Fraction(25)
+_READ_AHEAD: Final = 6
+_HDR_TRANSFERS: Final = frozenset({"smpte2084", "arib-std-b67"})
+
+type FrameCallback = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The source as the production needs it."""
+
+    path: Path
+    video: VideoStreamInfo
+    scan: PacketScan
+    clock: TrackClock
+    picture: SourcePicture
+    nominal_s: Fraction
+
+    @property
+    def average_rate(self) -> Fraction:
+        """Pictures per second, bounded so that an encoder can work with it."""
+        rate = self.scan.measured_rate or 1 / self.nominal_s
+        return min(Fraction(1000), max(Fraction(1), rate)).limit_denominator(100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """What was made, for the report and for verification."""
+
+    times: tuple[FrameTime, ...]
+    decoded: DecodeStatistics | None
+    """None when pictures were copied."""
+    repairs: RepairCounts | None
+    gate: GateResult | None
+    audio: tuple[AudioTrack, ...]
+
+
+def material(path: Path, info: MediaInfo, video: VideoStreamInfo, scan: PacketScan) -> Material:
+    """Decide on the clock and on what decoded pictures are like."""
+    starts = [entry.start_s for entry in (video, *info.audio) if entry.start_s is not None]
+    first_s = scan.pts[0] * scan.time_base if scan.pts else Fraction(0)
+    start_s = min([first_s, *starts])
+    steps = [
+        later - earlier for earlier, later in zip(scan.pts, scan.pts[1:], strict=False) if later > earlier
+    ]
+    longest_s = max(steps, default=0) * scan.time_base
+    usual_s = median_low(steps) * scan.time_base if steps else 1 / (video.average_rate or _DEFAULT_RATE)
+    return Material(
+        path=path,
+        video=video,
+        scan=scan,
+        clock=track_clock(scan.time_base, start_s, longest_s),
+        picture=source_picture(video),
+        nominal_s=usual_s,
+    )
+
+
+def source_picture(video: VideoStreamInfo) -> SourcePicture:
+    """Every unknown of the source's colour decided as `workers.media.plan.output_colour` does."""
+    form = planar_format(video.pixel_format or OUTPUT_PIXEL_FORMAT)
+    colour = video.colour
+    is_hd = video.height_px >= 720 or video.width_px >= 1280
+    default = 1 if is_hd else 6
+
+    def code(names: dict[int, str], name: str | None) -> int:
+        number = code_point(names, name) if name is not None else 2
+        return default if number == 2 else number
+
+    is_full = colour.range == "pc" or (colour.range is None and _is_full_by_nature(video, form))
+    is_hdr = colour.transfer in _HDR_TRANSFERS
+    location = {"left": 0, "center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "bottom": 5}
+    return SourcePicture(
+        form=form,
+        width_px=video.width_px,
+        height_px=video.height_px,
+        matrix=code(MATRICES, colour.matrix) or default,
+        transfer=code(TRANSFERS, colour.transfer),
+        primaries=9 if is_hdr and colour.primaries is None else code(PRIMARIES, colour.primaries),
+        is_full_range=is_full,
+        chroma_location=location.get(colour.chroma_location or "left", 0),
+    )
+
+
+def _is_full_by_nature(video: VideoStreamInfo, form: PlanarFormat) -> bool:
+    """JPEG's pixel formats, RGB and gray have no other range in libav."""
+    return (video.pixel_format or "").startswith("yuvj") or form.family != "yuv"
+
+
+def needs_graph(plan: EnhancementPlan, picture: SourcePicture) -> bool:
+    """False when decoded pictures can go to the encoder untouched."""
+    return bool(plan.steps) or picture.form.name != OUTPUT_PIXEL_FORMAT or picture.is_full_range
+
+
+def encode_file(
+    source: Material,
+    plan: EnhancementPlan,
+    output: Path,
+    surroundings: Surroundings,
+    *,
+    threads: int,
+    on_frame: FrameCallback,
+) -> Production:
+    """Decode, filter and encode every picture; write everything else beside it."""
+    decoder = VideoDecoder(source.path, source.video.index, threads=threads)
+    repair = TimestampRepair(source.clock, source.nominal_s)
+    form = VideoForm(plan.width_px, plan.height_px, source.clock.timescale, source.average_rate, plan.colour)
+    gate = Gate(plan) if plan.changes_picture else None
+    with (
+        FrameWindow(decoder, repair, read_ahead=_READ_AHEAD) as window,
+        Mp4Writer(output, source.clock.timescale, surroundings) as writer,
+    ):
+        encoder = VideoEncoder(writer.container, form, plan.settings, threads=threads)
+        writer.add_surroundings(encoder.stream, source.video)
+        with EncoderThread(encoder, writer.write, on_frame) as sink:
+            for picture, time in _pictures(source, plan, window, gate, threads):
+                sink.put(picture, time)
+            sink.finish()
+        writer.finish()
+        times = window.times
+    return Production(
+        times=times,
+        decoded=decoder.statistics,
+        repairs=repair.counts,
+        gate=None if gate is None else gate.result(),
+        audio=surroundings.audio,
+    )
+
+
+def _pictures(
+    source: Material, plan: EnhancementPlan, window: FrameWindow, gate: Gate | None, threads: int
+) -> Iterator[TimedPicture]:
+    if not needs_graph(plan, source.picture):
+        return unfiltered_pictures(window, plan.width_px, plan.height_px)
+    matrix = code_point(MATRICES, plan.colour.matrix)
+    graph = FilterGraph(plan, source.picture, window, matrix=matrix, threads=threads)
+    return _filtered_pictures(graph, gate, sample_numbers(source.video.frame_count))
+
+
+def _filtered_pictures(
+    graph: FilterGraph, gate: Gate | None, samples: frozenset[int]
+) -> Iterator[TimedPicture]:
+    pending: tuple[Any, Any, Any] | None = None
+    nodes = graph.nodes
+    for frame, filtered in graph.frames():
+        if gate is not None and pending is not None:
+            plain = luma(graph.picture(nodes.plain, frame.number))
+            before, expected, plain_before = pending
+            gate.add(GateSample((before, luma(filtered)), (plain_before, plain), expected))
+            pending = None
+        if gate is not None and frame.number in samples:
+            plain_now = luma(graph.picture(nodes.plain, frame.number))
+            is_same = nodes.expected is nodes.plain
+            expected_now = plain_now if is_same else luma(graph.picture(nodes.expected, frame.number))
+            pending = (luma(filtered), expected_now, plain_now)
+        yield to_libav(filtered), frame.time
+
+
+def copy_file(
+    source: Material,
+    plan: EnhancementPlan,
+    output: Path,
+    surroundings: Surroundings,
+    *,
+    on_frame: FrameCallback,
+) -> Production:
+    """Copy the coded pictures; write everything else beside them."""
+    with (
+        open_source(source.path) as container,
+        Mp4Writer(output, source.clock.timescale, surroundings) as writer,
+    ):
+        video = CopiedVideo(container, source.video.index, source.clock, plan.colour)
+        writer.add_surroundings(video.open(writer.container), source.video)
+        for packet in video.packets(on_frame):
+            writer.write([packet])
+        writer.finish()
+    stated = (SourceTime(pts, 0) for pts in source.scan.pts[:-1])
+    last = SourceTime(source.scan.pts[-1], source.scan.last_duration)
+    repair = TimestampRepair(source.clock, source.nominal_s)
+    return Production(
+        times=tuple(repair.times([*stated, last])),
+        decoded=None,
+        repairs=None,
+        gate=None,
+        audio=surroundings.audio,
+    )
+
+
+def can_be_copied(scan: PacketScan) -> bool:
+    """True when every packet has a sound timestamp and none is hidden by an edit list or damaged."""
+    clean = not (scan.hidden or scan.without_timestamp or scan.out_of_order or scan.damaged)
+    return clean and bool(scan.pts) and bool(scan.keyframe_pts) and scan.keyframe_pts[0] == scan.pts[0]

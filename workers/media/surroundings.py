@@ -1,0 +1,86 @@
+"""Sound, subtitles, chapters and tags of a source, ready to be written beside new pictures."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from workers.media.assemble import Surroundings
+from workers.media.audio import AudioTrack, count_broken_packets
+from workers.media.audio_plan import is_browser_aac, plan_track
+from workers.media.subtitles import Cue, SubtitleTrack, read_cues
+from workers.media.tags import kept_tags
+from workers.protocol.media import AudioStreamInfo, Chapter, MediaInfo, SubtitleStreamInfo
+from workers.protocol.plan import EnhancementSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Accompaniment:
+    """What is kept beside the pictures; makes fresh tracks for every time the file is written.
+
+    Attributes:
+        damaged_audio: indices of tracks with packets that do not decode.
+        unreadable_audio: tracks without a decoder; they are dropped.
+    """
+
+    path: Path
+    info: MediaInfo
+    origin_s: Fraction
+    bit_rate_per_channel: int
+    audio: tuple[AudioStreamInfo, ...]
+    unreadable_audio: tuple[AudioStreamInfo, ...]
+    damaged_audio: frozenset[int]
+    subtitles: tuple[tuple[SubtitleStreamInfo, tuple[Cue, ...]], ...]
+    chapters: tuple[Chapter, ...]
+
+    def tracks(self) -> Surroundings:
+        """Tracks at their beginning."""
+        return Surroundings(
+            audio=tuple(
+                AudioTrack(
+                    self.path,
+                    plan_track(info, is_damaged=info.index in self.damaged_audio),
+                    origin_s=self.origin_s,
+                    bit_rate_per_channel=self.bit_rate_per_channel,
+                )
+                for info in self.audio
+            ),
+            subtitles=tuple(SubtitleTrack(info, list(cues)) for info, cues in self.subtitles),
+            chapters=self.chapters,
+            tags=kept_tags(self.info.tags),
+        )
+
+
+def accompany(
+    path: Path, info: MediaInfo, settings: EnhancementSettings, origin_s: Fraction
+) -> Accompaniment:
+    """Read what is needed to carry everything but the pictures over; sound that could be copied is decoded once."""
+    readable = tuple(entry for entry in info.audio if is_readable(entry))
+    damaged = frozenset(
+        entry.index for entry in readable if is_browser_aac(entry) and count_broken_packets(path, entry.index)
+    )
+    texts = (entry for entry in info.subtitles if entry.is_text)
+    return Accompaniment(
+        path=path,
+        info=info,
+        origin_s=origin_s,
+        bit_rate_per_channel=settings.audio_bit_rate_per_channel,
+        audio=readable,
+        unreadable_audio=tuple(entry for entry in info.audio if entry not in readable),
+        damaged_audio=damaged,
+        subtitles=tuple((entry, tuple(read_cues(path, entry, origin_s))) for entry in texts),
+        chapters=tuple(moved for entry in info.chapters if (moved := _moved(entry, origin_s)) is not None),
+    )
+
+
+def is_readable(info: AudioStreamInfo) -> bool:
+    """True when libav has a decoder and the header says what it will give."""
+    return info.codec is not None and info.channels > 0 and info.sample_rate_hz > 0
+
+
+def _moved(chapter: Chapter, origin_s: Fraction) -> Chapter | None:
+    """A chapter on the output's clock; None when it ends before the output begins."""
+    end_s = chapter.end_s - origin_s
+    if end_s <= 0:
+        return None
+    start_s = max(Fraction(0), chapter.start_s - origin_s)
+    return Chapter(start_s=start_s, end_s=end_s, title=chapter.title)

@@ -1,0 +1,285 @@
+"""Proof that a finished file is what was promised: it is opened afresh, and decoded to its end.
+
+It takes nothing from the code that wrote the file but the promise itself.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.subtitles.stream import SubtitleStream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.mp4_boxes import is_fast_start
+from workers.media.timestamps import FrameTime
+from workers.protocol.plan import OutputColour
+from workers.protocol.report import Check
+
+_BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPromise:
+    """Where a track's sound starts and ends on the output's clock; None: it is empty or not known."""
+
+    first_s: Fraction | None
+    end_s: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the file must be."""
+
+    times: tuple[FrameTime, ...]
+    time_base: Fraction
+    width_px: int
+    height_px: int
+    colour: OutputColour
+    audio: tuple[AudioPromise, ...]
+    subtitles: int
+    chapters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found."""
+
+    checks: tuple[Check, ...]
+    duration_s: Fraction | None
+    drift_start_s: Fraction | None
+    drift_end_s: Fraction | None
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+@dataclass(slots=True)
+class _Decoded:
+    pts: list[int]
+    errors: int
+    last_duration: int
+    first: VideoFrame | None
+
+
+def verify(path: Path, promise: Promise, *, threads: int, on_frame: Callable[[int], None]) -> Verdict:
+    """Check a finished file.
+
+    Args:
+        path: of the file.
+        promise: what it must be.
+        threads: upper bound for decoding; 0: one for each core.
+        on_frame: called with the number of pictures decoded so far.
+    """
+    with av.open(str(path)) as container:
+        video = container.streams.video[0] if container.streams.video else None
+        if video is None:
+            missing = Check(name="opens", passed=False, detail="the file has no video stream")
+            return Verdict((missing,), None, None, None)
+        checks = [_counts(container, promise), _geometry(video, promise)]
+        decoded = _decode_video(container, video, threads, on_frame)
+        checks += [
+            Check(
+                name="decodes_to_the_end",
+                passed=decoded.errors == 0,
+                detail=f"{len(decoded.pts)} pictures, {decoded.errors} errors",
+            ),
+            _frame_map(video, decoded, promise),
+            _browser_profile(video, decoded.first),
+            _colour_tags(decoded.first, promise.colour),
+        ]
+        duration_s = None if container.duration is None else Fraction(container.duration, 1_000_000)
+        time_base = _rational(video.time_base)
+    spans = [_audio_span(path, number) for number in range(len(promise.audio))]
+    tolerance_s = _half_a_frame(promise)
+    checks += [_audio(promise.audio, spans, tolerance_s), _fast_start(path)]
+    checks.append(_duration(duration_s, promise, decoded, time_base))
+    drifts = _drifts(promise.audio, spans)
+    return Verdict(tuple(checks), duration_s, *drifts)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _counts(container: InputContainer, promise: Promise) -> Check:
+    streams = container.streams
+    texts = sum(isinstance(stream, SubtitleStream) for stream in streams)
+    found = (len(streams.video), len(streams.audio), texts, len(container.chapters()))
+    wanted = (1, len(promise.audio), promise.subtitles, promise.chapters)
+    detail = "video {}, audio {}, subtitles {}, chapters {}".format(*found)
+    return Check(name="streams", passed=found == wanted, detail=detail)
+
+
+def _geometry(video: VideoStream, promise: Promise) -> Check:
+    context = video.codec_context
+    size = (context.width, context.height)
+    ratio = _rational(video.sample_aspect_ratio) if video.sample_aspect_ratio else Fraction(0)
+    upright = "display_matrix" not in context.coded_side_data
+    even = context.width % 2 == 0 and context.height % 2 == 0
+    passed = size == (promise.width_px, promise.height_px) and ratio in {0, 1} and even and upright
+    detail = f"{size[0]} × {size[1]}, pixel aspect {ratio}, {'upright' if upright else 'turned'}"
+    return Check(name="geometry", passed=passed, detail=detail)
+
+
+def _decode_video(
+    container: InputContainer, video: VideoStream, threads: int, on_frame: Callable[[int], None]
+) -> _Decoded:
+    video.thread_type = "AUTO"
+    video.thread_count = threads
+    found = _Decoded([], 0, 0, None)
+    for packet in container.demux(video):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            found.errors += 1
+            continue
+        for frame in frames:
+            found.first = found.first or frame
+            found.errors += frame.is_corrupt
+            found.pts.append(frame.pts if frame.pts is not None else -1)
+            found.last_duration = frame.duration
+            on_frame(len(found.pts))
+    return found
+
+
+def _frame_map(video: VideoStream, decoded: _Decoded, promise: Promise) -> Check:
+    scale = promise.time_base / _rational(video.time_base)
+    wanted = [time.ticks * scale for time in promise.times]
+    differing = sum(found != expected for found, expected in zip(decoded.pts, wanted, strict=False))
+    last = promise.times[-1].duration * scale if promise.times else Fraction(0)
+    kept_last = decoded.last_duration == last
+    passed = len(decoded.pts) == len(wanted) and differing == 0 and kept_last
+    detail = f"{len(decoded.pts)} of {len(wanted)} pictures, {differing} at another time"
+    if not kept_last:
+        detail += f", the last one lasts {decoded.last_duration} instead of {last} ticks"
+    return Check(name="frame_map", passed=passed, detail=detail)
+
+
+def _browser_profile(video: VideoStream, first: VideoFrame | None) -> Check:
+    context = video.codec_context
+    pixels = first.format.name if first is not None else "none"
+    progressive = first is not None and not first.interlaced_frame
+    passed = (
+        context.name == "h264"
+        and context.profile in _BROWSER_PROFILES
+        and pixels == "yuv420p"
+        and progressive
+    )
+    scan = "progressive" if progressive else "interlaced"
+    return Check(
+        name="browser_profile", passed=passed, detail=f"{context.name} {context.profile} {pixels} {scan}"
+    )
+
+
+def _colour_tags(first: VideoFrame | None, colour: OutputColour) -> Check:
+    if first is None:
+        return Check(name="colour_tags", passed=False, detail="no picture")
+    found = (
+        PRIMARIES.get(first.color_primaries),
+        TRANSFERS.get(first.color_trc),
+        MATRICES.get(first.colorspace),
+        first.color_range,
+    )
+    passed = found == (colour.primaries, colour.transfer, colour.matrix, 1)
+    return Check(name="colour_tags", passed=passed, detail="/".join(str(entry) for entry in found[:3]))
+
+
+def _audio_span(path: Path, number: int) -> tuple[AudioPromise, int]:
+    """First and last moment of decoded sound, and how many packets could not be decoded."""
+    first: Fraction | None = None
+    end: Fraction | None = None
+    errors = 0
+    with av.open(str(path)) as container:
+        stream: AudioStream = container.streams.audio[number]
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                errors += 1
+                continue
+            for frame in frames:
+                if frame.pts is None:
+                    continue
+                start = frame.pts * _rational(frame.time_base)
+                first = start if first is None else first
+                end = start + Fraction(frame.samples, frame.sample_rate)
+    return AudioPromise(first, end), errors
+
+
+def _audio(
+    promised: tuple[AudioPromise, ...], found: list[tuple[AudioPromise, int]], tolerance_s: Fraction
+) -> Check:
+    faults = []
+    for number, (wanted, (span, errors)) in enumerate(zip(promised, found, strict=True)):
+        if errors:
+            faults.append(f"track {number}: {errors} packets do not decode")
+        for name, want, have in (
+            ("starts", wanted.first_s, span.first_s),
+            ("ends", wanted.end_s, span.end_s),
+        ):
+            if want is not None and (have is None or abs(have - want) > tolerance_s):
+                late = "nowhere" if have is None else f"{float(have - want) * 1000:+.1f} ms off"
+                faults.append(f"track {number} {name} {late}")
+    detail = "; ".join(faults) or f"{len(found)} tracks decode to the end and are in step"
+    return Check(name="audio", passed=not faults, detail=detail)
+
+
+def _fast_start(path: Path) -> Check:
+    passed = is_fast_start(path)
+    return Check(name="fast_start", passed=passed, detail="index " + ("first" if passed else "last"))
+
+
+def _duration(duration_s: Fraction | None, promise: Promise, decoded: _Decoded, time_base: Fraction) -> Check:
+    if not decoded.pts or not promise.times:
+        return Check(name="duration", passed=False, detail="no pictures")
+    end_s = (decoded.pts[-1] + decoded.last_duration) * time_base
+    wanted_s = promise.times[-1].end * promise.time_base
+    ends = [wanted_s, *(entry.end_s for entry in promise.audio if entry.end_s is not None)]
+    slack = _half_a_frame(promise) + Fraction(1, 20)
+    passed = end_s == wanted_s and duration_s is not None and duration_s >= wanted_s - slack
+    detail = f"pictures end at {float(end_s):.3f} s, the file at {float(duration_s or 0):.3f} s, promised {float(max(ends)):.3f} s"
+    return Check(name="duration", passed=passed, detail=detail)
+
+
+def _drifts(
+    promised: tuple[AudioPromise, ...], found: list[tuple[AudioPromise, int]]
+) -> tuple[Fraction | None, Fraction | None]:
+    if not promised:
+        return None, None
+    wanted, (span, _) = promised[0], found[0]
+
+    def difference(have: Fraction | None, want: Fraction | None) -> Fraction | None:
+        return None if have is None or want is None else have - want
+
+    return difference(span.first_s, wanted.first_s), difference(span.end_s, wanted.end_s)
+
+
+def _half_a_frame(promise: Promise) -> Fraction:
+    """Half the mean time between two pictures, at least a millisecond."""
+    times = promise.times
+    if len(times) < 2:
+        return Fraction(1, 50)
+    mean = Fraction(times[-1].ticks - times[0].ticks, len(times) - 1) * promise.time_base
+    return max(Fraction(1, 1000), mean / 2)
+
+
+def _rational(value: object) -> Fraction:
+    numerator = cast(int, getattr(value, "numerator"))  # noqa: B009  # PyAV's rational has no common type with Fraction
+    denominator = cast(int, getattr(value, "denominator"))  # noqa: B009  # as above
+    return Fraction(numerator, denominator)
