@@ -119,7 +119,7 @@ class Dispatch:
             # Its first copy may still be on the way to the disk; only then may this one be acknowledged.
             return self._store.settled()
         if record.status is Status.CANCELLED:
-            self._remind((record.file_id, record.process_type))
+            self._remind((record.file_id, record.process_type), record.attempt)
         return None
 
     def _changed(self, file: FileRecord, before: TaskRecord, after: TaskRecord) -> asyncio.Future[None]:
@@ -133,7 +133,7 @@ class Dispatch:
                 self._failures.pop(key, None)
         if before.attempt > after.attempt and before.is_published:
             # An older attempt came home first: whoever works on the newer one can stop.
-            self._remind(key)
+            self._remind(key, before.attempt)
         self._catalogue.put(file.with_task(after))
         return self._store.write(*changes, SaveTask(after))
 
@@ -159,14 +159,13 @@ class Dispatch:
     async def cancel(self, file_ids: Iterable[FileId]) -> None:
         """Stop what has not finished; durable when this returns, and the workers have been told."""
         changes: list[Change] = []
-        told: list[FileId] = []
+        told: list[TaskRecord] = []
         for file in self._present(file_ids):
             ended = tuple(cancelled(task) for task in file.tasks)
             changed = [new for new, old in zip(ended, file.tasks, strict=True) if new is not old]
             if not changed:
                 continue
-            if any(task.is_published for task in changed):
-                told.append(file.file_id)
+            told += [task for task in changed if task.is_published]
             for task in changed:
                 file = file.with_task(task)  # noqa: PLW2901 - the row grows by each of its two tasks
                 changes += [SaveTask(task), SaveAttempt(attempt_of(task, time.time()))]
@@ -174,8 +173,8 @@ class Dispatch:
             self._catalogue.put(file)
         if changes:
             written = self._store.write(*changes)
-            for file_id in told:
-                self._send_cancel(file_id, None)
+            for task in told:
+                self._send_cancel((task.file_id, task.process_type), task.attempt)
             await durable(written)
 
     async def retry(self, files: Sequence[FileRecord]) -> None:
@@ -195,8 +194,9 @@ class Dispatch:
     async def remove(self, file_ids: Sequence[FileId]) -> None:
         """Take rows off the list, cancelling what is under way."""
         for file in self._present(file_ids):
-            if any(task.is_published and not task.is_settled for task in file.tasks):
-                self._send_cancel(file.file_id, None)
+            for task in file.tasks:
+                if task.is_published and not task.is_settled:
+                    self._send_cancel((task.file_id, task.process_type), task.attempt)
         removed = self._catalogue.remove(file_ids)
         if not removed:
             return
@@ -250,24 +250,27 @@ class Dispatch:
     def _note_stray(self, status: StatusMessage) -> None:
         """A status of a row that was removed: whoever still works on it can stop."""
         if status.client_id == self._rules.client_id and not status.status.is_final:
-            self._remind((FileId(status.file_id), status.process_type))
+            self._remind((FileId(status.file_id), status.process_type), status.attempt)
 
-    def _remind(self, key: _TaskKey) -> None:
+    def _remind(self, key: _TaskKey, attempt: int) -> None:
         """Tell the workers again, at most every few seconds, that this task is not wanted any more."""
         now = time.monotonic()
-        if now - self._reminded.get(key, -REMIND_EVERY_S) < REMIND_EVERY_S:
+        if now - self._reminded.get(key, float("-inf")) < REMIND_EVERY_S:
             return
         if len(self._reminded) > 1000:
             self._reminded.clear()
         self._reminded[key] = now
-        self._send_cancel(*key)
+        self._send_cancel(key, attempt)
 
-    def _send_cancel(self, file_id: FileId, process_type: ProcessType | None) -> None:
+    def _send_cancel(self, key: _TaskKey, attempt: int) -> None:
+        """This attempt and those before; one that the user asks for later is not meant."""
+        file_id, process_type = key
         self._control(
             ControlMessage(
                 action=ControlAction.CANCEL,
                 client_id=self._rules.client_id,
                 file_id=file_id,
                 process_type=process_type,
+                attempt=attempt,
             )
         )

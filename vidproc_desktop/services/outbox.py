@@ -171,11 +171,14 @@ class Outbox:
 
     def _keep(self, bundle: tuple[TaskRecord, ...]) -> None:
         """Remember what became of a publish, where the row has not moved on meanwhile by a status or a cancel."""
+        file = self._catalogue.get(bundle[0].file_id)
         for task in bundle:
-            now = self._catalogue.task(task.file_id, task.process_type)
-            if now is not None and now.is_in_outbox and now.attempt == task.attempt:
-                self._catalogue.put_task(task)
+            now = file.task(task.process_type) if file is not None else None
+            if file is not None and now is not None and now.is_in_outbox and now.attempt == task.attempt:
+                file = file.with_task(task)
                 self._store.write(SaveTask(task))
+        if file is not None:
+            self._catalogue.put(file)
 
     def _message(self, file: FileRecord, bundle: tuple[TaskRecord, ...]) -> FileTask:
         terms, first = self._terms, bundle[0]

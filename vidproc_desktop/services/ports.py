@@ -19,6 +19,7 @@ from workers.protocol.messages import (
 )
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ControlAction
 
 
 class BrokerSink(Protocol):
@@ -226,3 +227,6 @@ class SessionApi(Protocol):
 
     def worker_count(self) -> int:
         """How many enhancement workers are wanted on this computer."""
+
+    async def control_worker(self, worker_id: WorkerId, action: ControlAction) -> None:
+        """Pause, resume, drain or release one worker. Raises UserFacingError when it could not be told."""

@@ -31,9 +31,9 @@ from vidproc_desktop.services.ports import LibraryStore, Prober, Transport
 from vidproc_desktop.services.spawn import Background
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, WorkerHeartbeat
-from workers.protocol.model import FileId
+from workers.protocol.model import FileId, WorkerId
 from workers.protocol.plan import EnhancementSettings
-from workers.protocol.states import ProcessType
+from workers.protocol.states import ControlAction, ProcessType
 
 _log = logging.getLogger(__name__)
 
@@ -260,6 +260,11 @@ class Session:
     def worker_count(self) -> int:
         """How many enhancement workers are wanted on this computer."""
         return self._worker_count
+
+    async def control_worker(self, worker_id: WorkerId, action: ControlAction) -> None:
+        """Pause, resume, drain or release one worker. Raises UserFacingError when it could not be told."""
+        if self._transport is not None:
+            await self._transport.broker.control(ControlMessage(action=action, worker_id=worker_id))
 
     async def use_broker(self, url: str | None) -> None:
         """Switch; unfinished files go on there. Raises UserFacingError when the URL is none: nothing changes then."""
