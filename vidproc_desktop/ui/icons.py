@@ -44,6 +44,12 @@ def _svg(name: IconName) -> bytes:
 
 def render(name: IconName, size_px: QSize, colour: QColor) -> QImage:
     """The icon's shape in one colour, in device pixels, premultiplied ARGB."""
+    return QImage(_rendered(name, size_px.width(), size_px.height(), colour.rgba()))
+
+
+@lru_cache(maxsize=512)
+def _rendered(name: IconName, width_px: int, height_px: int, argb: int) -> QImage:
+    size_px, colour = QSize(width_px, height_px), QColor.fromRgba(argb)
     image = QImage(size_px, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)

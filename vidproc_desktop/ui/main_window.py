@@ -53,7 +53,7 @@ from workers.protocol.plan import EnhancementSettings
 NARROW_PX = 760
 """Below this width the side pane goes below the table."""
 _ICONS_ONLY_PX = 1120
-_SUMMARY_EVERY_MS = 400
+_SUMMARY_EVERY_MS = 500
 """Counts over all rows are made no more often than this: 10,000 rows take a few milliseconds."""
 _VIDEO_FILTER = (
     "Videos (*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.mpg *.mpeg *.ts *.m2ts *.mts *.wmv *.flv *.ogv *.3gp *.vob *.mxf"

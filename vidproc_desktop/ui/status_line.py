@@ -46,16 +46,19 @@ def overall(records: Iterable[FileRecord]) -> Overall:
     """Sum up all rows."""
     files = finished = failed = working = 0
     percent = 0.0
+    is_working, is_failed = Status.PROCESSING, Status.FAILED
     for record in records:
         files += 1
         enhancement, metadata = record.enhancement, record.metadata
-        if enhancement.status.is_final and metadata.status.is_final:
+        first, second = enhancement.status, metadata.status
+        if first is is_working or second is is_working:
+            working += 1
+            percent += enhancement.progress if enhancement.is_wanted else metadata.progress
+        elif record.is_finished:
             finished += 1
             percent += 100
-        else:
-            percent += enhancement.progress
-            working += Status.PROCESSING in (enhancement.status, metadata.status)
-        failed += Status.FAILED in (enhancement.status, metadata.status)
+        if first is is_failed or second is is_failed:
+            failed += 1
     return Overall(files, finished, failed, working, percent / files if files else 0.0)
 
 

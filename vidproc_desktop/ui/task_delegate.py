@@ -5,14 +5,14 @@ measured twice: with some 200 visible cells ten times a second every call into Q
 """
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.ui import words
 from vidproc_desktop.ui.icons import IconName, paint_icon
 from vidproc_desktop.ui.task_columns import COLUMNS, Column
-from vidproc_desktop.ui.task_model import Role
+from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.thumbnails import CORNER_PX, Thumbnails
 from workers.protocol.states import Status
@@ -22,6 +22,8 @@ THUMBNAIL_PX = QSize(72, 42)
 _PADDING_PX = 10
 _BAR_HEIGHT_PX = 6
 _DOT_PX = 8
+_SMALL_SHARE = 0.88
+"""Size of the second line compared to the first."""
 
 type _Index = QModelIndex | QPersistentModelIndex
 
@@ -29,8 +31,12 @@ type _Index = QModelIndex | QPersistentModelIndex
 class TaskDelegate(QStyledItemDelegate):
     """Painter of the table's cells."""
 
-    def __init__(self, theme: Theme, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
+    def __init__(
+        self, model: TaskModel, theme: Theme, thumbnails: Thumbnails, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
+        self._model = model
+        self._small_fonts: dict[str, tuple[QFont, QFontMetrics]] = {}
         self._theme = theme
         self._thumbnails = thumbnails
         self.hovered_row = -1
@@ -42,9 +48,7 @@ class TaskDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         """Paint one cell."""
-        record = index.data(Role.RECORD)
-        if not isinstance(record, FileRecord):
-            return
+        record = self._model.record(index.row())
         painter.save()
         self._paint_background(painter, option, index)
         column = Column(index.column())
@@ -101,7 +105,7 @@ class TaskDelegate(QStyledItemDelegate):
         left = frame.right() + 1 + _PADDING_PX
         width = rect.right() - _PADDING_PX - left
         metrics = option.fontMetrics
-        small, small_metrics = _small_font(option.font)
+        small, small_metrics = self._small_font(option.font)
         block = metrics.height() + 3 + small_metrics.height()
         top = rect.y() + (rect.height() - block) // 2
         painter.setPen(option.palette.color(QPalette.ColorRole.Text))
@@ -170,6 +174,14 @@ class TaskDelegate(QStyledItemDelegate):
         if is_selected and index.column() == Column.NAME:
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
 
+    def _small_font(self, font: QFont) -> tuple[QFont, QFontMetrics]:
+        key = font.key()
+        if key not in self._small_fonts:
+            small = QFont(font)
+            small.setPixelSize(max(1, round(QFontInfo(font).pixelSize() * _SMALL_SHARE)))
+            self._small_fonts[key] = small, QFontMetrics(small)
+        return self._small_fonts[key]
+
     def _bar_colour(self, task: TaskRecord) -> QColor:
         colours = self._theme.colours
         match task.status:
@@ -185,15 +197,6 @@ class TaskDelegate(QStyledItemDelegate):
 
 def _text_colour(option: QStyleOptionViewItem) -> QColor:
     return option.palette.color(QPalette.ColorRole.Text)
-
-
-def _small_font(font: QFont) -> tuple[QFont, QFontMetrics]:
-    small = QFont(font)
-    if font.pointSizeF() > 0:
-        small.setPointSizeF(font.pointSizeF() * 0.88)
-    else:
-        small.setPixelSize(max(1, round(font.pixelSize() * 0.88)))
-    return small, QFontMetrics(small)
 
 
 def _folder(path: str) -> str:

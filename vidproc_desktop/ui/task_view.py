@@ -48,7 +48,7 @@ class TaskView(QTableView):
         self._restored_id: FileId | None = None
         ratio = self.devicePixelRatioF()
         self.thumbnails = Thumbnails(QSize(THUMBNAIL_PX) * max(2.0, ratio), self)
-        self._delegate = TaskDelegate(theme, self.thumbnails, self)
+        self._delegate = TaskDelegate(model, theme, self.thumbnails, self)
         self._set_up(model)
         theme.changed.connect(self.viewport().update)
         self.thumbnails.arrived.connect(self.viewport().update)

@@ -98,13 +98,15 @@ class StatusColours:
 
     def of(self, state: RowState) -> QColor:
         """Colour of a row's status."""
-        return {
-            RowState.WORKING: self.accent,
-            RowState.WAITING: self.waiting,
-            RowState.FAILED: self.failed,
-            RowState.CANCELLED: self.waiting,
-            RowState.DONE: self.done,
-        }[state]
+        match state:
+            case RowState.WORKING:
+                return self.accent
+            case RowState.WAITING | RowState.CANCELLED:
+                return self.waiting
+            case RowState.FAILED:
+                return self.failed
+            case RowState.DONE:
+                return self.done
 
 
 def status_colours(shades: Shades) -> StatusColours:

@@ -105,7 +105,7 @@ def count_of(number: int, singular: str, plural: str | None = None) -> str:
 
 def row_state(record: FileRecord) -> RowState:
     """What the row as a whole is in. A failure shows as soon as nothing of the file moves any more."""
-    statuses = (record.enhancement.status, record.metadata.status)
+    statuses = [task.status for task in record.tasks if task.is_wanted]
     if Status.PROCESSING in statuses:
         return RowState.WORKING
     if Status.PENDING in statuses:
@@ -130,6 +130,15 @@ def status_in_words(record: FileRecord) -> str:
     return "Done, was clean already" if result is not None and result.was_remuxed else "Done"
 
 
+def round_attempt(task: TaskRecord) -> int:
+    """Number of the attempt since the user last asked for one."""
+    return task.attempt - task.first_attempt + 1
+
+
+def _wanted(record: FileRecord) -> list[TaskRecord]:
+    return [task for task in record.tasks if task.is_wanted]
+
+
 def _working_words(record: FileRecord) -> str:
     task = record.enhancement
     if task.status is not Status.PROCESSING:
@@ -137,13 +146,14 @@ def _working_words(record: FileRecord) -> str:
         words = "Reading metadata" if task.stage is not Stage.WAITING else "Starting"
     else:
         words = _STAGE_WORDS[task.stage]
-    return words if task.attempt == 1 else f"{words} (attempt {task.attempt})"
+    number = round_attempt(task)
+    return words if number == 1 else f"{words} (attempt {number})"
 
 
 def _waiting_words(record: FileRecord) -> str:
-    again = [task for task in record.tasks if task.status is Status.PENDING and task.error is not None]
+    again = [task for task in _wanted(record) if task.status is Status.PENDING and task.error is not None]
     if again:
-        return f"Trying again ({again[0].attempt})"
+        return f"Trying again ({round_attempt(again[0])})"
     if record.metadata.status is Status.COMPLETED:
         return "Waiting to be enhanced"
     return "Waiting"
@@ -155,10 +165,12 @@ def _failed_words(record: FileRecord) -> str:
 
 def bar_words(task: TaskRecord) -> str:
     """Text above a progress bar."""
+    if not task.is_wanted:
+        return NOTHING
     if task.status is Status.PROCESSING:
         return f"{task.progress:.0f} %"
     if task.status is Status.PENDING and task.error is not None:
-        return f"Attempt {task.attempt}"
+        return f"Attempt {round_attempt(task)}"
     return _BAR_WORDS[task.status]
 
 
