@@ -36,7 +36,7 @@ def encode(message: WireModel) -> bytes:
     Raises:
         UndecodableMessage: the message is larger than `MAX_MESSAGE_BYTES`.
     """
-    body = message.model_dump_json(exclude_none=True).encode()
+    body = message.model_dump_json().encode()
     if len(body) > MAX_MESSAGE_BYTES:
         raise UndecodableMessage(f"message of {len(body)} bytes is over the limit of {MAX_MESSAGE_BYTES}")
     return body
