@@ -52,7 +52,9 @@ async def _worker(url: str, folder: Path, **changes: Any) -> AsyncIterator[Video
         await worker.close()
 
 
-async def test_one_publish_reaches_both_workers_and_both_results_come_back(broker_vhost: str, tmp_path: Path) -> None:
+async def test_one_publish_reaches_both_workers_and_both_results_come_back(
+    broker_vhost: str, tmp_path: Path
+) -> None:
     task = make_task(make_source(tmp_path), tmp_path / "out", process_types=BOTH)
     metadata = MetadataExtractionWorker(options=_options(broker_vhost, tmp_path))
     async with _worker(broker_vhost, tmp_path), amqp_peer(broker_vhost) as peer:
@@ -78,7 +80,9 @@ async def test_one_publish_reaches_both_workers_and_both_results_come_back(broke
     ]
 
 
-async def test_statuses_are_ordered_and_progress_reaches_the_client(broker_vhost: str, tmp_path: Path) -> None:
+async def test_statuses_are_ordered_and_progress_reaches_the_client(
+    broker_vhost: str, tmp_path: Path
+) -> None:
     task = make_task(make_source(tmp_path, steps=10, step_s=0.05), tmp_path / "out")
     async with _worker(broker_vhost, tmp_path), amqp_peer(broker_vhost) as peer:
         await peer.publish(task)
@@ -109,8 +113,12 @@ async def test_a_failing_task_is_delivered_once_and_acknowledged(broker_vhost: s
     assert len(marker.read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("body", [b"no json", b'{"type":"file","version":99}', b'{"type":"control","action":"pause"}'])
-async def test_what_nobody_can_read_goes_to_the_dead_letters(broker_vhost: str, tmp_path: Path, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"no json", b'{"type":"file","version":99}', b'{"type":"control","action":"pause"}']
+)
+async def test_what_nobody_can_read_goes_to_the_dead_letters(
+    broker_vhost: str, tmp_path: Path, body: bytes
+) -> None:
     async with _worker(broker_vhost, tmp_path), amqp_peer(broker_vhost) as peer:
         await peer.publish(body, "enhance.segment")
         dead = await peer.channel.get_queue(topology.DEAD_LETTER_QUEUE.name)
@@ -123,7 +131,9 @@ async def test_what_nobody_can_read_goes_to_the_dead_letters(broker_vhost: str, 
         assert await peer.count(topology.ENHANCEMENT_QUEUE.name) == 0
 
 
-async def test_a_task_for_this_worker_alone_arrives_over_its_own_queue(broker_vhost: str, tmp_path: Path) -> None:
+async def test_a_task_for_this_worker_alone_arrives_over_its_own_queue(
+    broker_vhost: str, tmp_path: Path
+) -> None:
     async with amqp_peer(broker_vhost) as peer, _worker(broker_vhost, tmp_path):
         await peer.sink.wait_for(lambda: bool(peer.sink.heartbeats))
         worker_id = peer.sink.heartbeats[0].worker_id
@@ -145,7 +155,9 @@ async def test_a_running_and_a_queued_task_are_cancelled(broker_vhost: str, tmp_
         await peer.control(
             ControlMessage(action=ControlAction.CANCEL, client_id="client-1", file_id="file-2", attempt=1)
         )
-        await peer.control(ControlMessage(action=ControlAction.CANCEL, client_id="client-1", file_id="file-1"))
+        await peer.control(
+            ControlMessage(action=ControlAction.CANCEL, client_id="client-1", file_id="file-1")
+        )
         await peer.sink.wait_for(lambda: len(peer.sink.finals) == 2)
         assert await peer.count(topology.ENHANCEMENT_QUEUE.name) == 0
     assert {final.status for final in peer.sink.finals} == {Status.CANCELLED}
@@ -307,7 +319,9 @@ async def test_two_workers_with_the_same_task_publish_one_result(broker_vhost: s
     assert len(list((tmp_path / "out").glob("*.mp4"))) == 1
 
 
-async def test_a_broker_that_is_down_at_the_start_is_waited_for(rabbitmq_node: RabbitMQNode, tmp_path: Path) -> None:
+async def test_a_broker_that_is_down_at_the_start_is_waited_for(
+    rabbitmq_node: RabbitMQNode, tmp_path: Path
+) -> None:
     url = rabbitmq_node.new_vhost_url()
     await asyncio.to_thread(rabbitmq_node.stop)
     worker = VideoEnhancementWorker(options=_options(url, tmp_path))
@@ -346,7 +360,13 @@ async def test_a_signal_lets_the_running_task_finish(broker_vhost: str, tmp_path
 async def test_logs_never_show_the_password(broker_vhost: str, tmp_path: Path) -> None:
     secret = "s3cr3t-pa55"
     address = broker_vhost.split("@", 1)[-1]
-    arguments = ("enhance", "--broker", f"amqp://somebody:{secret}@{address}", "--data-dir", str(tmp_path / "data"))
+    arguments = (
+        "enhance",
+        "--broker",
+        f"amqp://somebody:{secret}@{address}",
+        "--data-dir",
+        str(tmp_path / "data"),
+    )
     with worker_program(*arguments, VIDPROC_LOG_LEVEL="DEBUG") as program:
         log = tmp_path / "data" / "logs" / "worker-enhance-1.log"
         await until(lambda: log.exists() and "refused the user name or the password" in log.read_text())
@@ -368,5 +388,3 @@ async def test_target_folders_outside_the_roots_are_refused(broker_vhost: str, t
     error = peer.sink.finals[0].error
     assert error is not None
     assert error.code is ErrorCode.PATH_NOT_ALLOWED
-
-

@@ -224,7 +224,10 @@ class ChildProcess:
         self._keep(rest)
 
     def _keep(self, line: bytes) -> None:
-        text = redact(line.decode("utf-8", "replace").rstrip())
+        beginning = line[
+            : 8 * MAX_TAIL_LINE_CHARACTERS
+        ]  # longer than what is kept: no credential is cut in two
+        text = redact(beginning.decode("utf-8", "replace").rstrip())
         if text:
             self._tail.append(text[:MAX_TAIL_LINE_CHARACTERS])
             self._context.run(_log.debug, "child %d: %s", self.pid, text[:MAX_TAIL_LINE_CHARACTERS])
