@@ -137,6 +137,13 @@ class RabbitMQClient:
         """
         await self._subscriber.attach(callback)
 
+    async def forget(self) -> None:
+        """Delete this client's status queue, if the broker can be asked now; else it expires by itself."""
+        try:
+            await self._subscriber.delete_status_queue()
+        except NETWORK_FAULTS as error:
+            _log.info("the status queue is left to expire: %r", error)
+
     def _link(self, purpose: str, set_up: SetUp) -> Link:
         name = f"vidproc {purpose} {self.client_id}"
         return Link(self.address, name=name, set_up=set_up, on_change=self._evaluate, timing=self._timing)

@@ -88,6 +88,14 @@ class Subscriber:
             self._link.restart(f"its queues could not be looked at ({error!r})")
             raise
 
+    async def delete_status_queue(self) -> None:
+        """Stop hearing, for good. Raises NETWORK_FAULTS."""
+        channel, self._callback = self._inspection, None
+        if channel is None or not self._link.is_ready:
+            raise RuntimeError("not connected")
+        async with asyncio.timeout(_INSPECT_LIMIT_S):
+            await channel.queue_delete(topology.status_queue(self._client_id).name)
+
     async def _check_attachment(self) -> None:
         """A consumer can stay detached in silence after a broker's restart (aio-pika #231, #632)."""
         if self._callback is None:

@@ -25,6 +25,7 @@ class RabbitMQBroker:
         url: the broker's address.
         client_id: whose statuses are heard; keep it across restarts.
         workers: on this computer; ended together with the connection.
+        is_passing: the client never comes back: its status queue is deleted at the end.
         timing: waits.
 
     Raises:
@@ -37,10 +38,12 @@ class RabbitMQBroker:
         *,
         client_id: str,
         workers: BrokerWorkers | None = None,
+        is_passing: bool = False,
         timing: LinkTiming | None = None,
     ) -> None:
         self._client = RabbitMQClient(url, client_id=client_id, on_health=self._on_health, timing=timing)
         self._workers = workers
+        self._is_passing = is_passing
         self._sink: BrokerSink | None = None
 
     @property
@@ -58,6 +61,8 @@ class RabbitMQBroker:
         """Close the connections and end our own workers. What others do goes on; their statuses wait for us."""
         if self._workers is not None:
             await self._workers.aclose()
+        if self._is_passing:
+            await self._client.forget()
         await self._client.close()
 
     async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:

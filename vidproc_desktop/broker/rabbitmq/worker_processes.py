@@ -33,6 +33,7 @@ class BrokerWorkers:
     Args:
         url: the broker; handed over in the environment, where `ps` does not show its password.
         data_dir: state and logs; None: the platform's folders.
+        environment: what else the workers are told.
         on_trouble: told when a worker ended that nobody had told to end.
         program: what is started instead of the product's own worker; for tests.
     """
@@ -42,11 +43,13 @@ class BrokerWorkers:
         url: str,
         *,
         data_dir: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         on_trouble: Callable[[UserFacingError], None] | None = None,
         program: tuple[str, ...] | None = None,
     ) -> None:
         self._url = url
         self._data_dir = data_dir
+        self._extra = dict(environment or {})
         self._on_trouble = on_trouble
         self._program = program
         self._keepers: list[asyncio.Task[None]] = []
@@ -122,7 +125,7 @@ class BrokerWorkers:
             del self._processes[keeper]
 
     def _environment(self) -> Mapping[str, str]:
-        environment = dict(os.environ) | {"VIDPROC_RABBITMQ_URL": self._url}
+        environment = dict(os.environ) | self._extra | {"VIDPROC_RABBITMQ_URL": self._url}
         if self._data_dir is not None:
             environment["VIDPROC_DATA_DIR"] = str(self._data_dir.absolute())
         if not getattr(sys, "frozen", False):

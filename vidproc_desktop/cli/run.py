@@ -1,0 +1,183 @@
+"""One run: files in, waited for, shown, stopped when asked. Knows the session's face and a view; no adapter."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vidproc_desktop.cli.interrupt import Interrupt
+from vidproc_desktop.cli.outcome import Outcome
+from vidproc_desktop.cli.views import View
+from vidproc_desktop.domain.library import FileRecord, Refusal
+from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
+from vidproc_desktop.errors import UserErrorCode, UserFacingError
+from vidproc_desktop.services.events import (
+    BrokerHealthChanged,
+    Event,
+    FileChanged,
+    FilesAdded,
+    IntakeFinished,
+    Notice,
+)
+from vidproc_desktop.services.session import Session
+from workers.protocol.model import FileId
+from workers.protocol.plan import EnhancementSettings
+from workers.protocol.states import ProcessType
+
+_CANCEL_LIMIT_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one run is about."""
+
+    paths: tuple[Path, ...]
+    output_directory: Path
+    settings: EnhancementSettings
+    process_types: tuple[ProcessType, ...]
+    broker_timeout_s: float | None
+
+
+class Run:
+    """Carries a job out.
+
+    Args:
+        session: not started; it is closed at the end.
+        job: what is to be done.
+        view: shows it.
+        interrupt: the user's wish to stop.
+    """
+
+    def __init__(self, session: Session, job: Job, *, view: View, interrupt: Interrupt) -> None:
+        self._session = session
+        self._job = job
+        self._view = view
+        self._interrupt = interrupt
+        self._ours: dict[FileId, FileRecord] = {}
+        self._finished: set[FileId] = set()
+        self._refused: list[Refusal] = []
+        self._is_all_known = False
+        self._was_stopped = False
+        self._news = asyncio.Event()
+
+    async def carry_out(self) -> Outcome:
+        """From start to end.
+
+        Raises:
+            UserFacingError: the run could not begin.
+        """
+        began = time.monotonic()
+        unsubscribe = self._session.events.subscribe(self._on_event)
+        try:
+            await self._session.start()
+            try:
+                await self._work()
+            finally:
+                await self._session.aclose()
+        finally:
+            unsubscribe()
+        files = tuple(self._ours.values())
+        return Outcome(files, tuple(self._refused), time.monotonic() - began, self._was_stopped)
+
+    async def _work(self) -> None:
+        adding = asyncio.create_task(self._add(), name="add files")
+        try:
+            if not await self._wait_for(lambda: self._is_complete(adding)):
+                adding.cancel()
+                await self._stop()
+        finally:
+            adding.cancel()
+            await asyncio.wait({adding})
+        if not adding.cancelled():
+            adding.result()
+
+    async def _add(self) -> None:
+        try:
+            await self._session.add(
+                self._job.paths,
+                settings=self._job.settings,
+                output_directory=self._job.output_directory,
+                process_types=self._job.process_types,
+            )
+        finally:
+            self._is_all_known = True
+            self._news.set()
+
+    def _is_complete(self, adding: asyncio.Task[None]) -> bool:
+        return adding.done() and len(self._finished) == len(self._ours)
+
+    async def _wait_for(self, condition: Callable[[], bool]) -> bool:
+        """Wait until it holds. False: the user stopped the run, or the broker stayed away too long."""
+        while not condition():
+            if self._interrupt.is_set or self._has_waited_too_long(self._session.health()):
+                return False
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._interrupt.or_event(self._news)
+        return True
+
+    def _has_waited_too_long(self, health: BrokerHealth) -> bool:
+        limit_s = self._job.broker_timeout_s
+        if limit_s is None or health.state is not BrokerState.UNREACHABLE:
+            return False
+        if time.time() - health.since < limit_s:
+            return False
+        self._view.notice(
+            UserFacingError(
+                UserErrorCode.BROKER_UNREACHABLE,
+                f"The broker could not be reached for {limit_s:g} s.",
+                detail=health.message,
+            )
+        )
+        return True
+
+    async def _stop(self) -> None:
+        """Cancel what has not finished; a second Ctrl-C does not wait for it."""
+        self._was_stopped = True
+        self._view.say("Stopping … (Ctrl-C again to stop at once)")
+        unfinished = [file_id for file_id in self._ours if file_id not in self._finished]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_LIMIT_S):
+                await self._session.cancel(unfinished)
+                while len(self._finished) < len(self._ours) and not self._interrupt.is_urgent:
+                    self._news.clear()
+                    await self._interrupt.or_event(self._news, is_urgent=True)
+        self._view.say("Stopped.")
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case FilesAdded():
+                self._take(event.files)
+            case FileChanged():
+                self._change(event.file)
+            case IntakeFinished():
+                self._refused += event.report.refused
+                for refusal in event.report.refused:
+                    self._view.refused(refusal)
+            case BrokerHealthChanged():
+                self._view.broker(event.health)
+            case Notice():
+                self._view.notice(event.error)
+            case _:
+                return
+        self._news.set()
+
+    def _take(self, files: Sequence[FileRecord]) -> None:
+        for file in files:
+            self._ours[file.file_id] = file
+            self._view.added(file)
+
+    def _change(self, file: FileRecord) -> None:
+        if file.file_id not in self._ours or file.file_id in self._finished:
+            return
+        self._ours[file.file_id] = file
+        if file.is_finished:
+            self._finished.add(file.file_id)
+            self._view.finished(file)
+        else:
+            self._view.changed(file)

@@ -1,0 +1,92 @@
+"""How far a file is, in one number and a few words. Pure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from vidproc_desktop.domain.library import FileRecord, TaskRecord
+from workers.protocol.states import ProcessType, Stage, Status
+
+_STAGE_WORDS: Final = {
+    Stage.WAITING: "starting",
+    Stage.PROBING: "looking",
+    Stage.ANALYSING: "analysing",
+    Stage.ENHANCING: "enhancing",
+    Stage.REMUXING: "copying streams",
+    Stage.READING_PICTURES: "reading pictures",
+    Stage.VERIFYING: "verifying",
+    Stage.PUBLISHING: "finishing",
+}
+_ENHANCEMENT_WEIGHT: Final = 0.95
+"""Share of the enhancement in a file's bar; the metadata takes seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One line for a person."""
+
+    words: str
+    percent: float
+    frames_per_s: float | None
+    remaining_s: float | None
+
+
+def wanted_tasks(file: FileRecord) -> tuple[TaskRecord, ...]:
+    """The processes that were asked for."""
+    return tuple(task for task in file.tasks if task.is_wanted)
+
+
+def is_done(file: FileRecord) -> bool:
+    """True when everything that was asked for is completed."""
+    return all(task.status is Status.COMPLETED for task in wanted_tasks(file))
+
+
+def describe(file: FileRecord) -> FileState:
+    """Words and percent: of the enhancement while it runs, of the metadata otherwise."""
+    tasks = wanted_tasks(file)
+    leading = next((task for task in tasks if not task.status.is_final), tasks[0])
+    return FileState(_words(file, leading), _percent(tasks), leading.frames_per_s, leading.remaining_s)
+
+
+def _percent(tasks: tuple[TaskRecord, ...]) -> float:
+    if len(tasks) == 1:
+        return tasks[0].progress
+    enhancement, metadata = tasks
+    return enhancement.progress * _ENHANCEMENT_WEIGHT + metadata.progress * (1 - _ENHANCEMENT_WEIGHT)
+
+
+def _words(file: FileRecord, leading: TaskRecord) -> str:
+    if file.is_finished:
+        failed = next((task for task in wanted_tasks(file) if task.status is Status.FAILED), None)
+        if failed is not None:
+            return f"failed: {reason(failed)}"
+        return "done" if is_done(file) else "stopped"
+    if leading.status is Status.PENDING:
+        return "waiting" if leading.attempt == 1 else f"waiting for attempt {leading.attempt}"
+    if leading.process_type is ProcessType.METADATA_EXTRACTION and len(wanted_tasks(file)) > 1:
+        return "reading metadata"
+    return _STAGE_WORDS[leading.stage]
+
+
+def reason(task: TaskRecord) -> str:
+    """Why a task failed, as a sentence."""
+    return task.error.message if task.error is not None else "no reason was given"
+
+
+def places(file: FileRecord) -> dict[str, str]:
+    """Where the results lie: what they are, and their paths."""
+    uris: dict[str, str | None] = {}
+    enhanced, metadata = file.enhancement_result, file.metadata_result
+    if enhanced is not None:
+        uris |= {"output": enhanced.output_uri, "report": enhanced.report_uri, "poster": enhanced.poster_uri}
+    if metadata is not None:
+        uris |= {"metadata": metadata.metadata_uri, "contact_sheet": metadata.contact_sheet_uri}
+    return {what: local_path(uri) for what, uri in uris.items() if uri is not None}
+
+
+def local_path(uri: str) -> str:
+    """Path of a `file:` URI; any other address as it is."""
+    parts = urlsplit(uri)
+    return str(Path(url2pathname(parts.path))) if parts.scheme == "file" else uri
