@@ -84,6 +84,8 @@ def _settings(chosen: Chosen) -> Settings:
     if chosen.workers is not None:
         changes["worker_count"] = chosen.workers
     settings = settings.model_copy(update=changes)
+    if chosen.command == "metadata" and settings.rabbitmq_url is None:
+        return settings.model_copy(update={"worker_count": 0})  # the one that reads metadata is always there
     if settings.worker_count == 0 and settings.rabbitmq_url is None and chosen.command != "doctor":
         raise UserFacingError(
             UserErrorCode.SETTINGS_INVALID,
@@ -110,7 +112,7 @@ def _run(chosen: Chosen, settings: Settings) -> int:
 async def _carry_out(chosen: Chosen, settings: Settings, *, place: Place, view: View) -> Outcome:
     to_stdout = chosen.command == "metadata" and chosen.output is None
     output = place.scratch if to_stdout else (chosen.output or settings.processed_dir)
-    enhancement = enhancement_settings(chosen, settings)
+    enhancement = await asyncio.to_thread(enhancement_settings, chosen, settings)
     both = (ProcessType.VIDEO_ENHANCEMENT, ProcessType.METADATA_EXTRACTION)
     options = SessionOptions(
         output_directory=output,

@@ -16,6 +16,8 @@ from vidproc_desktop.broker.rabbitmq import (
 )
 from vidproc_desktop.cli.arguments import Chosen
 from vidproc_desktop.config import Settings
+from vidproc_desktop.domain.presets import PRESET_NAMES
+from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.presets import load_preset
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
@@ -49,9 +51,19 @@ def enhancement_settings(chosen: Chosen, settings: Settings) -> EnhancementSetti
     """Preset, then what was said beside it. Blocking file I/O.
 
     Raises:
-        KeyError: there is no preset of this name.
+        UserFacingError: the settings name a preset that there is not.
     """
-    preset = load_preset(chosen.preset or settings.preset).settings
+    if chosen.command != "enhance":
+        return EnhancementSettings()
+    name = chosen.preset or settings.preset
+    try:
+        preset = load_preset(name).settings
+    except KeyError as error:
+        raise UserFacingError(
+            UserErrorCode.SETTINGS_INVALID,
+            f"There is no preset named “{name}”.",
+            hint=f"There are: {', '.join(PRESET_NAMES)}.",
+        ) from error
     changes = {"strength": chosen.strength, "encoder_speed": chosen.speed}
     given = {name: value for name, value in changes.items() if value is not None}
     return EnhancementSettings.model_validate({**preset.model_dump(), **given})
