@@ -64,7 +64,7 @@ async def test_names_of_any_bytes_reach_the_child(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("death", "word"), [("SIGSEGV", "SIGSEGV"), ("SIGKILL", "SIGKILL"), ("exit", "exit code 7")]
+    "death, word", [("SIGSEGV", "SIGSEGV"), ("SIGKILL", "SIGKILL"), ("exit", "exit code 7")]
 )
 async def test_a_crash_is_named_and_the_next_job_finds_a_fresh_child(
     tmp_path: Path, death: str, word: str
@@ -136,7 +136,7 @@ async def test_too_much_memory_ends_the_job_not_the_worker(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("order", "code"),
+    "order, code",
     [
         ("no_frames", ErrorCode.NO_FRAMES),
         ("bug", ErrorCode.INTERNAL),
@@ -180,6 +180,8 @@ async def test_a_child_that_cannot_load_its_libraries_says_so(
 async def test_the_child_not_the_worker_is_the_kernels_memory_victim(tmp_path: Path) -> None:
     async with _executor() as executor:
         assert await executor.wait_warm()
-        assert int(Path(f"/proc/{executor.child_pid}/oom_score_adj").read_text()) > int(
-            Path("/proc/self/oom_score_adj").read_text()
-        )
+        assert _oom_score(str(executor.child_pid)) > _oom_score("self")
+
+
+def _oom_score(pid: str) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text(encoding="ascii"))

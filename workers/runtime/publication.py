@@ -95,7 +95,7 @@ def publish_enhancement(
 def publish_metadata(
     destination: Destination, outcome: MetadataOutcome, workspace: Path
 ) -> PublishedMetadata:
-    """Place the pictures, then the document that names them.
+    """Place the document, then the pictures that it names.
 
     Raises:
         TaskFailedError: OUTPUT_NOT_WRITABLE when no free name is left.
@@ -122,15 +122,17 @@ def _place_enhancement(
     report_path = destination.documents / (stem + names.REPORT_SUFFIX)
     report = outcome.report.model_copy(update={"output_name": video.name})
     had_report = _exists(report_path)
-    poster = _place_picture(outcome.poster, destination.pictures / (stem + names.POSTER_SUFFIX))
+    # The report claims the stem: whatever is there after a crash, the next attempt sees that it is its own.
     _place_document(report.model_dump_json(indent=2).encode(), report_path, workspace)
+    poster_path = destination.pictures / (stem + names.POSTER_SUFFIX)
     try:
+        poster = _place_picture(outcome.poster, poster_path)
         files.rename_without_replacing(outcome.output, video)
     except OSError:
         if not had_report:
+            if outcome.poster is not None:
+                files.remove_file(poster_path)
             files.remove_file(report_path)
-            if poster is not None:
-                files.remove_file(poster)
         raise
     files.sync_folder(destination.videos)
     return PublishedEnhancement(video, report_path, poster, report, was_found=False)
@@ -140,14 +142,15 @@ def _place_metadata(
     destination: Destination, stem: str, outcome: MetadataOutcome, workspace: Path
 ) -> PublishedMetadata:
     contact_path = destination.pictures / (stem + names.CONTACT_SUFFIX)
-    contact = _place_picture(outcome.contact_sheet, contact_path)
-    thumbnail = _place_picture(outcome.thumbnail, destination.pictures / (stem + names.THUMBNAIL_SUFFIX))
     document = outcome.document
     if document.contact_sheet is not None:
         sheet = document.contact_sheet.model_copy(update={"file_name": contact_path.name})
         document = document.model_copy(update={"contact_sheet": sheet})
     path = destination.documents / (stem + names.METADATA_SUFFIX)
+    # The document claims the stem, as a report does.
     _place_document(document.model_dump_json(indent=2).encode(), path, workspace)
+    contact = _place_picture(outcome.contact_sheet, contact_path)
+    thumbnail = _place_picture(outcome.thumbnail, destination.pictures / (stem + names.THUMBNAIL_SUFFIX))
     return PublishedMetadata(path, contact, thumbnail)
 
 

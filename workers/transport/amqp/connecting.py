@@ -47,8 +47,8 @@ def in_words(error: BaseException, address: URL) -> str:
             words = f"RabbitMQ at {place} refused the user name or the password."
         case socket.gaierror():
             words = f"There is no computer named “{address.host}”."
-        case ssl.SSLError():
-            words = f"No encrypted connection to {place} is possible: {error.reason or 'TLS failed'}."
+        case ssl.SSLError() as failure:
+            words = f"No encrypted connection to {place} is possible: {failure.reason or 'TLS failed'}."
         case ConnectionRefusedError():
             words = f"Nothing answers at {place}; RabbitMQ is not running there."
         case TimeoutError():
