@@ -22,10 +22,14 @@ _CROP_PX: Final = (1280, 720)
 """Noise is measured in the middle of larger pictures, at their own resolution."""
 
 _BINS: Final = 1024
-_COMB_SHARE: Final = 0.004
-_COMB_CONTRAST: Final = 30.0
+_MIN_COMBING: Final = 0.05
+_ALIKE: Final = 1.35
+_MORE: Final = 1.25
+_TONES: Final = ((40, 100), (100, 160), (160, 225))
+"""Shadows, middle tones and lights, luma in 8-bit code values."""
+
 _NEAR_GREY: Final = 14.0
-_MIN_GREY_SHARE: Final = 0.03
+_MIN_GREY_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def _gather(gathered: _Gathered, first: SamplePicture, second: SamplePicture) ->
             gathered.noise.append(estimate)
     middle = _middle(luma)
     gathered.sharpness.append(float(cv2.Laplacian(middle, cv2.CV_32F).var()))
-    gathered.combed += combed_share(middle) > _COMB_SHARE
+    if first is not second:
+        gathered.combed += is_interlaced(_middle(first.luma), middle)
     if second.cb is not None and second.cr is not None:
         _gather_colour(gathered, luma, second.cb, second.cr)
 
@@ -113,28 +118,50 @@ def _gather_colour(gathered: _Gathered, luma: Picture, cb: Picture, cr: Picture)
     blue, red = cb - 128, cr - 128
     magnitude = np.hypot(blue, red)
     gathered.saturation.append(float(magnitude.mean()))
-    grey = (magnitude < _NEAR_GREY) & (small > 40) & (small < 220)
-    share = float(grey.mean())
-    if share >= _MIN_GREY_SHARE:
-        gathered.casts.append((float(np.median(blue[grey])), float(np.median(red[grey])), share))
+    grey = magnitude < _NEAR_GREY
+    tones = [grey & (small > low) & (small <= high) for low, high in _TONES]
+    medians = [_median_chroma(blue, red, tone) for tone in tones]
+    if None not in medians:
+        known = np.array(medians, dtype=np.float64)
+        gathered.casts.append((*known.mean(axis=0), float(np.abs(known - known.mean(axis=0)).max())))
 
 
-def combed_share(luma: Picture) -> float:
-    """Share of pixels where alternate lines differ from both neighbours in the same direction, strongly.
+def _median_chroma(blue: Picture, red: Picture, where: NDArray[np.bool_]) -> tuple[float, float] | None:
+    if float(where.mean()) < _MIN_GREY_SHARE:
+        return None
+    return float(np.median(blue[where])), float(np.median(red[where]))
+
+
+def is_interlaced(previous: Picture, current: Picture) -> bool:
+    """Whether two consecutive pictures are woven from fields of different moments.
+
+    Fields are paired across the two pictures both ways. In interlaced motion one of these pairs is a field apart,
+    like the picture's own two fields, and combs as little; the other is three fields apart and combs more. In
+    progressive motion both are a picture apart and comb more than the picture itself. Fine texture combs alike in
+    all of them and decides nothing.
 
     Args:
-        luma: shape (height, width), 8-bit code values.
+        previous: luma, shape (height, width), 8-bit code values.
+        current: the next picture.
     """
-    if luma.shape[0] < 5:
+    height = current.shape[0] // 2 * 2
+    own = _combing(current[:height])
+    woven = []
+    for parity in (0, 1):
+        mixed = current[:height].copy()
+        mixed[parity::2] = previous[parity:height:2]
+        woven.append(_combing(mixed))
+    near, far = min(woven), max(woven)
+    return own > _MIN_COMBING and near < own * _ALIKE and far > max(own, near) * _MORE
+
+
+def _combing(luma: Picture) -> float:
+    """Mean strength of lines that differ from both neighbours in the same direction, in code values."""
+    if luma.shape[0] < 4:
         return 0.0
-    above, here, below = luma[1:-3], luma[2:-2], luma[3:-1]
-    two_above, two_below = luma[:-4], luma[4:]
-    to_above, to_below = here - above, here - below
-    alternates = (to_above * to_below) > _COMB_CONTRAST * _COMB_CONTRAST / 4
-    # Lines of the same field agree where lines of different fields do not: fine texture does neither.
-    same_field = np.abs(here - two_above) + np.abs(here - two_below)
-    combed = alternates & (same_field * 2 < np.abs(to_above) + np.abs(to_below))
-    return float(combed.mean())
+    to_above, to_below = luma[1:-1] - luma[:-2], luma[1:-1] - luma[2:]
+    same_way = np.sign(to_above) == np.sign(to_below)
+    return float(np.where(same_way, np.minimum(np.abs(to_above), np.abs(to_below)), 0).mean())
 
 
 def _middle(picture: Picture) -> Picture:
@@ -168,12 +195,12 @@ def _level(position: float) -> float:
 
 
 def _cast(casts: list[tuple[float, float, float]]) -> ColourCast:
-    """Median over the samples; sure when greys are plenty and the samples agree."""
+    """Median over the samples. A cast of the light tints greys of all tones and all samples alike: as sure as that."""
     if not casts:
         return ColourCast(cb=0, cr=0, confidence=0)
     values = np.array(casts)
     blue, red = float(np.median(values[:, 0])), float(np.median(values[:, 1]))
-    spread = float(np.median(np.abs(values[:, :2] - (blue, red))))
-    plenty = min(1.0, float(np.median(values[:, 2])) / 0.3)
-    agreement = 1 / (1 + spread)
-    return ColourCast(cb=blue, cr=red, confidence=plenty * agreement)
+    between_samples = float(np.median(np.abs(values[:, :2] - (blue, red)).max(axis=1)))
+    between_tones = float(np.median(values[:, 2]))
+    size = max(1.0, float(np.hypot(blue, red)))
+    return ColourCast(cb=blue, cr=red, confidence=max(0.0, 1 - (between_samples + between_tones) / size))

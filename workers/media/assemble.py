@@ -11,15 +11,19 @@ from typing import Final, Self
 
 import av
 from av.container import OutputContainer
-from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from workers.media.audio import AudioTrack
+from workers.media.mp4_edits import Edit, read_edit_lists, write_edits
 from workers.media.subtitles import SubtitleTrack
 from workers.media.tags import need_free_keys
+from workers.media.ticks import MediaPacket, fraction
 from workers.protocol.media import Chapter, StreamInfo
 
 _MAX_MOVIE_TIMESCALE: Final = 2**31 - 1
+_FINE_MOVIE_TIMESCALE: Final = 48_000
+"""Edit lists are written in ticks of the movie: fine enough for a sample of sound, and whole video ticks."""
+
 _KEPT_DISPOSITIONS: Final = {
     "default": Disposition.default,
     "dub": Disposition.dub,
@@ -47,12 +51,12 @@ class Surroundings:
 class _Pulled:
     """One track with its next packet in sight."""
 
-    def __init__(self, packets: Iterator[Packet]) -> None:
+    def __init__(self, packets: Iterator[MediaPacket]) -> None:
         self._packets = packets
-        self._head: Packet | None = None
+        self._head: MediaPacket | None = None
         self._has_ended = False
 
-    def until(self, time_s: Fraction | None) -> Iterator[Packet]:
+    def until(self, time_s: Fraction | None) -> Iterator[MediaPacket]:
         """Packets that start no later than this; all that are left for None."""
         while True:
             if self._head is None and not self._has_ended:
@@ -77,13 +81,13 @@ class Mp4Writer:
     def __init__(self, path: Path, timescale: int, surroundings: Surroundings) -> None:
         flags = "+faststart" + ("+use_metadata_tags" if need_free_keys(surroundings.tags) else "")
         self._path = path
+        self._movie_timescale = min(_MAX_MOVIE_TIMESCALE, timescale * -(-_FINE_MOVIE_TIMESCALE // timescale))
         self._surroundings = surroundings
         self._pulled: list[_Pulled] = []
         self._options = {
             "movflags": flags,
             "video_track_timescale": str(timescale),
-            # Edit lists are written in this unit: with the track's own, no start is rounded.
-            "movie_timescale": str(min(timescale, _MAX_MOVIE_TIMESCALE)),
+            "movie_timescale": str(self._movie_timescale),
             "brand": "mp42",
         }
         self._container: OutputContainer | None = None
@@ -121,7 +125,7 @@ class Mp4Writer:
                 [_chapter(number, entry) for number, entry in enumerate(self._surroundings.chapters)]
             )
 
-    def write(self, packets: Iterable[Packet]) -> None:
+    def write(self, packets: Iterable[MediaPacket]) -> None:
         """Write video packets, each after everything that starts before it."""
         for packet in packets:
             self._pull(_time_s(packet))
@@ -132,6 +136,23 @@ class Mp4Writer:
         self._pull(None)
         container, self._container = self.container, None
         container.close()
+        self._pass_over_run_in()
+
+    def _pass_over_run_in(self) -> None:
+        """Tracks that start late and have a run-in: a pause up to their start, then the run-in passed over."""
+        late = [
+            (number, track.statistics)
+            for number, track in enumerate(self._surroundings.audio, start=1)
+            if track.statistics.priming_samples
+        ]
+        lists = read_edit_lists(self._path) if late else ()
+        for number, found in late:
+            current = lists[number]
+            if current is None or len(current.edits) != 2 or found.first_s is None or found.end_s is None:
+                raise ValueError("the muxer wrote another edit list than it used to")
+            pause = Edit(round(found.first_s * self._movie_timescale), -1)
+            sound = Edit(round((found.end_s - found.first_s) * self._movie_timescale), found.priming_samples)
+            write_edits(self._path, current, (pause, sound))
 
     def _pull(self, time_s: Fraction | None) -> None:
         for track in self._pulled:
@@ -139,9 +160,9 @@ class Mp4Writer:
                 self.container.mux(packet)
 
 
-def _time_s(packet: Packet) -> Fraction:
+def _time_s(packet: MediaPacket) -> Fraction:
     ticks = packet.dts if packet.dts is not None else packet.pts
-    return (ticks or 0) * Fraction(packet.time_base.numerator, packet.time_base.denominator)
+    return (ticks or 0) * fraction(packet.time_base)
 
 
 def _describe(stream: Stream, info: StreamInfo) -> None:

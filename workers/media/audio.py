@@ -7,6 +7,7 @@ as it needs. Knows one track at a time and nothing of pictures.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Final, cast
 
@@ -18,14 +19,17 @@ from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 
 from workers.media.audio_plan import OUTPUT_RATE_HZ, AudioPlan
 from workers.media.packet_scan import DemuxErrors, packets
 from workers.media.source import open_source
+from workers.media.ticks import MediaPacket, fraction
 
 _FRAME_SAMPLES: Final = 1024
 """Samples of an AAC-LC frame, ISO/IEC 14496-3."""
+
+_PRIMING_SAMPLES: Final = 1024
+"""Run-in of libav's AAC encoder: it starts this much before the first sample it is given."""
 
 _GAP_S: Final = Fraction(1, 50)
 """Timestamps may wander by this much (milliseconds in Matroska, 90 kHz in MPEG) before sound is moved."""
@@ -42,8 +46,10 @@ class AudioStatistics:
     filled_s: Fraction = Fraction(0)
     cut_s: Fraction = Fraction(0)
     first_s: Fraction | None = None
-    """Start of the first sound on the output's clock."""
+    """Start of the first sound on the output's clock; of an encoded track."""
     end_s: Fraction | None = None
+    priming_samples: int = 0
+    """Samples of run-in that the muxer was not told about; the edit list has to pass over them."""
 
 
 class AudioTrack:
@@ -91,15 +97,15 @@ class AudioTrack:
         assert self._source is not None, "open() comes first"
         return cast(AudioStream, self._source.streams[self.plan.info.index])
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[MediaPacket]:
         """The track's packets in order, ready to be muxed."""
         yield from self._copied() if self.plan.is_copied else self._encoded()
 
-    def _source_packets(self) -> Iterator[Packet]:
+    def _source_packets(self) -> Iterator[MediaPacket]:
         assert self._source is not None, "open() comes first"
         yield from packets(self._source, DemuxErrors(), (self._template,))
 
-    def _copied(self) -> Iterator[Packet]:
+    def _copied(self) -> Iterator[MediaPacket]:
         """Packets on a clock of samples: coarse timestamps are replaced by counting where they agree with it."""
         rate = self.plan.info.sample_rate_hz
         expected: int | None = None
@@ -115,23 +121,18 @@ class AudioTrack:
                 continue
             assert start is not None
             expected = start + samples
-            self._note_span(Fraction(max(0, start), rate), Fraction(expected, rate))
             packet.pts = packet.dts = start
             packet.duration = samples
             packet.time_base = Fraction(1, rate)
+            assert self._output is not None, "open() comes first"
             packet.stream = self._output
             yield packet
 
-    def _samples_at(self, packet: Packet, rate: int) -> int:
+    def _samples_at(self, packet: MediaPacket, rate: int) -> int:
         assert packet.pts is not None
         return round((packet.pts * _tick_s(packet) - self._origin_s) * rate)
 
-    def _note_span(self, start_s: Fraction, end_s: Fraction) -> None:
-        if self.statistics.first_s is None:
-            self.statistics.first_s = start_s
-        self.statistics.end_s = end_s
-
-    def _encoded(self) -> Iterator[Packet]:
+    def _encoded(self) -> Iterator[MediaPacket]:
         output = self._output
         assert output is not None, "open() comes first"
         context = output.codec_context
@@ -141,6 +142,8 @@ class AudioTrack:
         for frame in self._on_the_clock():
             if start is None:
                 start = frame.pts or 0
+                # A delay and a run-in cannot both be told to the muxer: the run-in is left to the edit list.
+                self.statistics.priming_samples = _PRIMING_SAMPLES if start > 0 else 0
             frame.pts = None
             fifo.write(frame)
             for whole in fifo.read_many(_FRAME_SAMPLES):
@@ -151,14 +154,15 @@ class AudioTrack:
             yield from self._encode(rest, (start or 0) + written)
             written += rest.samples
         if start is not None:
-            self._note_span(Fraction(start, OUTPUT_RATE_HZ), Fraction(start + written, OUTPUT_RATE_HZ))
+            self.statistics.first_s = Fraction(start, OUTPUT_RATE_HZ)
+            self.statistics.end_s = Fraction(start + written, OUTPUT_RATE_HZ)
             for packet in context.encode(None):
                 packet.stream = output
                 yield packet
 
-    def _encode(self, frame: AudioFrame, position: int) -> Iterator[Packet]:
+    def _encode(self, frame: AudioFrame, position: int) -> Iterator[MediaPacket]:
         assert self._output is not None
-        frame.pts = position
+        frame.pts = position + self.statistics.priming_samples
         frame.time_base = Fraction(1, OUTPUT_RATE_HZ)
         frame.sample_rate = OUTPUT_RATE_HZ
         for packet in self._output.codec_context.encode(frame):
@@ -171,7 +175,7 @@ class AudioTrack:
         start: int | None = None
         made = 0
         for frame in self._decoded():
-            at = None if frame.pts is None else (frame.pts * Fraction(frame.time_base) - self._origin_s)
+            at = None if frame.pts is None else (frame.pts * fraction(frame.time_base) - self._origin_s)
             position = None if at is None else round(at * OUTPUT_RATE_HZ)
             if start is None:
                 start = max(0, position or 0)
@@ -219,24 +223,40 @@ class AudioTrack:
             self.statistics.broken_packets += 1
 
 
-def count_broken_packets(path: Path, stream_index: int) -> int:
-    """Decode one audio track to its end; how many of its packets the decoder refuses."""
-    with open_source(path) as container:
-        stream = cast(AudioStream, container.streams[stream_index])
-        broken = 0
-        for packet in packets(container, DemuxErrors(), (stream,)):
-            try:
-                stream.codec_context.decode(packet)
-            except av.FFmpegError:
-                broken += 1
-        return broken
+@dataclass(frozen=True, slots=True)
+class AudioAudit:
+    """What decoding a track to its end showed; times on the file's own clock."""
+
+    broken_packets: int
+    first_s: Fraction | None
+    end_s: Fraction | None
 
 
-def _tick_s(packet: Packet) -> Fraction:
-    return Fraction(packet.time_base.numerator, packet.time_base.denominator)
+def audit(container: InputContainer, stream: AudioStream) -> AudioAudit:
+    """Decode one track of an open file to its end."""
+    broken = 0
+    first_s: Fraction | None = None
+    end_s: Fraction | None = None
+    for packet in chain(packets(container, DemuxErrors(), (stream,)), (None,)):
+        try:
+            frames = stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            broken += 1
+            continue
+        for frame in frames:
+            if frame.pts is None:
+                continue
+            start_s = frame.pts * fraction(stream.time_base)
+            first_s = start_s if first_s is None else first_s
+            end_s = start_s + Fraction(frame.samples, frame.sample_rate)
+    return AudioAudit(broken, first_s, end_s)
 
 
-def _duration_samples(packet: Packet, rate: int) -> int:
+def _tick_s(packet: MediaPacket) -> Fraction:
+    return fraction(packet.time_base)
+
+
+def _duration_samples(packet: MediaPacket, rate: int) -> int:
     if not packet.duration:
         return _FRAME_SAMPLES
     samples = packet.duration * _tick_s(packet) * rate

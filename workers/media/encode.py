@@ -9,12 +9,12 @@ from fractions import Fraction
 from typing import Final
 
 from av.container import OutputContainer
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementSettings, OutputColour
 
@@ -90,7 +90,7 @@ class VideoEncoder:
         context.flags |= _FRAME_DURATION_FLAG
         context.thread_count = threads
 
-    def encode(self, picture: VideoFrame, time: FrameTime) -> list[Packet]:
+    def encode(self, picture: VideoFrame, time: FrameTime) -> list[MediaPacket]:
         """Take one picture; return the packets that are ready, each with its duration."""
         picture.pts = time.ticks
         picture.duration = time.duration
@@ -101,6 +101,6 @@ class VideoEncoder:
             self._last_forced = time.ticks
         return list(self.stream.encode(picture))
 
-    def finish(self) -> Iterator[Packet]:
+    def finish(self) -> Iterator[MediaPacket]:
         """The packets that the encoder still holds."""
         yield from self.stream.encode(None)

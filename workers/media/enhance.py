@@ -17,6 +17,7 @@ import av
 from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.analysis import SamplePicture, analyse
+from workers.media.audio import AudioTrack
 from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.samples import SampleReader
@@ -27,6 +28,7 @@ from workers.media.plan_steps import decide_tone_map
 from workers.media.poster import write_poster
 from workers.media.probe import Examination, examine
 from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
+from workers.media.remux import UncopyableError
 from workers.media.sampling import sample_pairs
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
@@ -78,11 +80,8 @@ class _Enhancement:
             analysis = self._analyse(source)
             plan = self._plan(examination, analysis)
             accompaniment = accompany(job.source, examination.info, job.settings, source.clock.origin_s)
-        stage = Stage.REMUXING if plan.remux else Stage.ENHANCING
-        with self._timed(stage):
-            plan, production = self._produce(source, plan, accompaniment)
+        plan, production, verdict = self._make(source, plan, accompaniment)
         with self._timed(Stage.VERIFYING):
-            verdict = self._verify(source, plan, production, accompaniment)
             poster = self._job.workspace / _POSTER_NAME
             has_poster = write_poster(self._output, poster)
             digest = sha256_of(self._output)
@@ -133,18 +132,40 @@ class _Enhancement:
             )
         return plan
 
+    def _make(
+        self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
+    ) -> tuple[EnhancementPlan, Production, Verdict]:
+        """Copy where the plan says so; what cannot be copied, or not proven afterwards, is encoded."""
+        if plan.remux:
+            try:
+                with self._timed(Stage.REMUXING):
+                    production = self._copy(source, plan, accompaniment)
+                with self._timed(Stage.VERIFYING):
+                    return plan, production, self._verify(source, plan, production, accompaniment)
+            except (UncopyableError, TaskFailedError) as error:
+                if isinstance(error, TaskFailedError) and error.code is not ErrorCode.VERIFICATION_FAILED:
+                    raise
+                self._output.unlink(missing_ok=True)
+                plan = without_remux(
+                    plan, f"Nothing would change the picture, but copying it failed: {error}"
+                )
+        with self._timed(Stage.ENHANCING):
+            plan, production = self._produce(source, plan, accompaniment)
+        with self._timed(Stage.VERIFYING):
+            return plan, production, self._verify(source, plan, production, accompaniment)
+
+    def _copy(self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment) -> Production:
+        return copy_file(
+            source,
+            plan,
+            self._output,
+            accompaniment.tracks(),
+            on_frame=self._counter(Stage.REMUXING, _ANALYSED, _MADE, source.scan.count),
+        )
+
     def _produce(
         self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
     ) -> tuple[EnhancementPlan, Production]:
-        if plan.remux:
-            copied = copy_file(
-                source,
-                plan,
-                self._output,
-                accompaniment.tracks(),
-                on_frame=self._counter(Stage.REMUXING, _ANALYSED, _MADE, source.scan.count),
-            )
-            return plan, copied
         production = self._encode(source, plan, accompaniment, start=_ANALYSED)
         gate = production.gate
         if gate is None or gate.passed:
@@ -182,11 +203,10 @@ class _Enhancement:
             width_px=plan.width_px,
             height_px=plan.height_px,
             colour=plan.colour,
-            audio=tuple(
-                AudioPromise(track.statistics.first_s, track.statistics.end_s) for track in production.audio
-            ),
+            audio=tuple(_audio_promise(track, accompaniment) for track in production.audio),
             subtitles=len(accompaniment.subtitles),
             chapters=len(accompaniment.chapters),
+            is_copied=plan.remux,
         )
         counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
         verdict = verify(self._output, promise, threads=self._job.threads, on_frame=counter)
@@ -229,6 +249,12 @@ class _Counter:
         self._owner._report(
             self._stage, self._start + self._span * share, done, self._total
         )  # one class in two parts
+
+
+def _audio_promise(track: AudioTrack, accompaniment: Accompaniment) -> AudioPromise:
+    if track.plan.is_copied:
+        return AudioPromise(*accompaniment.copied_span(track.plan.info))
+    return AudioPromise(track.statistics.first_s, track.statistics.end_s)
 
 
 def _identity(path: Path) -> SourceIdentity:

@@ -100,7 +100,8 @@ def _motion_compensated(previous: NDArray[np.float32], current: NDArray[np.float
     y, x = np.mgrid[:height, :width]
     source_y = np.clip(y + whole[..., 1], 0, height - 1)
     source_x = np.clip(x + whole[..., 0], 0, width - 1)
-    return previous[source_y, source_x]
+    moved: NDArray[np.float32] = previous[source_y, source_x]
+    return moved
 
 
 def _blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -128,7 +129,7 @@ def _diagonal(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Diagonal band of the Haar transform, normalised so that white noise keeps its σ."""
     band: NDArray[np.float32] = (
         blocks[:, ::2, ::2] - blocks[:, ::2, 1::2] - blocks[:, 1::2, ::2] + blocks[:, 1::2, 1::2]
-    ) / 2
+    ) * np.float32(0.5)
     return band
 
 

@@ -5,16 +5,16 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final, Self
 
-from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder
 from workers.media.frames import FrameWindow
+from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
 
 _QUEUED_PICTURES: Final = 4
 
-type PacketSink = Callable[[list[Packet]], None]
+type PacketSink = Callable[[list[MediaPacket]], None]
 type TimedPicture = tuple[VideoFrame, FrameTime]
 
 

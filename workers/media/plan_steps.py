@@ -29,12 +29,12 @@ _DEFAULT_PEAK_NITS: Final = 1000.0
 _MAX_PEAK_NITS: Final = 10_000.0
 _COMBED_SHARE: Final = 0.2
 
-_DULL_BLACK: Final = 0.03
-_DULL_WHITE: Final = 0.90
+_DULL_BLACK: Final = 0.06
+_DULL_WHITE: Final = 0.87
 _MAX_BLACK: Final = 0.08
-_MIN_WHITE: Final = 0.78
+_MIN_WHITE: Final = 0.80
 _DARK_MEAN: Final = 0.22
-_BRIGHTEST_GAMMA: Final = 0.85
+_BRIGHTEST_GAMMA: Final = 0.88
 _LEVEL_MARGIN: Final = 0.01
 _CAST_CODES: Final = 3.0
 _CAST_CONFIDENCE: Final = 0.75
@@ -42,7 +42,7 @@ _MAX_CAST_SHIFT: Final = 6.0
 
 _SHARPEN: Final = 0.3
 _STRONG_NOISE: Final = 8.0
-_SOFT: Final = 60.0
+_SOFT: Final = 6.0
 """Variance of the Laplacian (8-bit code values) below which a picture with some contrast looks soft."""
 
 
@@ -68,7 +68,7 @@ def decide_tone_map(video: VideoStreamInfo) -> Decision:
         elif hdr.mastering_display is not None and hdr.mastering_display.max_luminance:
             peak = float(hdr.mastering_display.max_luminance)
     peak = min(_MAX_PEAK_NITS, max(203.0, peak))
-    reason = f"{hdr.kind.value} is mapped from {peak:.0f} cd/m² to standard range, so that it looks right on every screen."
+    reason = f"{hdr.kind.value} is mapped from {peak:.0f} cd/m² to standard range, which every screen shows rightly."
     return Decision(kind, ToneMapStep(source=hdr.kind, peak_nits=peak, reason=reason), reason)
 
 

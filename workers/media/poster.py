@@ -2,12 +2,11 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 
 _POSITION: Final = Fraction(1, 10)
 _LONG_SIDE_PX: Final = 640
@@ -17,7 +16,7 @@ _QUALITY: Final = 88
 def write_poster(video: Path, poster: Path) -> bool:
     """Write the frame at a tenth of the length, at most 640 px wide or high; False when none can be decoded."""
     with av.open(str(video)) as container:
-        stream = cast(VideoStream, container.streams.video[0])
+        stream = container.streams.video[0]
         wanted = int((stream.duration or 0) * _POSITION) + (stream.start_time or 0)
         container.seek(wanted, stream=stream)
         chosen = None

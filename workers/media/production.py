@@ -203,6 +203,8 @@ def copy_file(
         Mp4Writer(output, source.clock.timescale, surroundings) as writer,
     ):
         video = CopiedVideo(container, source.video.index, source.clock, plan.colour)
+        with open_source(source.path) as again:
+            video.plan_times(again, max(1, round(source.nominal_s / source.scan.time_base)))
         writer.add_surroundings(video.open(writer.container), source.video)
         for packet in video.packets(on_frame):
             writer.write([packet])

@@ -13,8 +13,8 @@ from workers.media.packet_scan import DemuxErrors, PacketScan, packets
 from workers.media.source import open_source
 
 _PAIRS: Final = 20
-_DECODE_BUDGET: Final = 120
-"""Pictures that may be decoded for all samples together."""
+_DECODE_BUDGET_PX: Final = 120 * 1280 * 720
+"""Pixels that may be decoded for all samples together: 120 pictures of 720 lines, all of a short small file."""
 
 _SETTLED: Final = 2
 """Pictures after a keyframe that are passed over: a keyframe is coded better or worse than what follows it."""
@@ -40,7 +40,8 @@ def sample_pairs(path: Path, stream_index: int, scan: PacketScan, *, threads: in
         starts = _spread(scan.keyframe_pts, _PAIRS)
         runs = max(1, len(starts))
         per_run = max(1, _PAIRS // runs)
-        budget = max(_SETTLED + 2, _DECODE_BUDGET // runs)
+        pixels = max(1, stream.codec_context.width * stream.codec_context.height)
+        budget = max(_SETTLED + 2, min(_DECODE_BUDGET_PX // pixels, scan.count) // runs)
         found = 0
         for start in starts or [None]:
             for pair in _pairs_of_run(_pictures(container, stream, start), per_run, budget):

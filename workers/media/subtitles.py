@@ -19,6 +19,7 @@ from av.subtitles.stream import SubtitleStream
 
 from workers.media.packet_scan import DemuxErrors, packets
 from workers.media.source import open_source
+from workers.media.ticks import MediaPacket, fraction
 from workers.protocol.media import SubtitleStreamInfo
 
 _CLOCK: Final = 1000
@@ -92,7 +93,7 @@ def read_cues(path: Path, info: SubtitleStreamInfo, origin_s: Fraction) -> list[
     return cues
 
 
-def _cue(stream: SubtitleStream, packet: Packet, origin_s: Fraction) -> Cue | None:
+def _cue(stream: SubtitleStream, packet: MediaPacket, origin_s: Fraction) -> Cue | None:
     if packet.pts is None:
         return None
     try:
@@ -104,7 +105,7 @@ def _cue(stream: SubtitleStream, packet: Packet, origin_s: Fraction) -> Cue | No
     text = "\n".join(
         plain_text(rect.ass.decode("utf-8", "replace")) for rect in decoded.rects if hasattr(rect, "ass")
     )
-    tick_s = Fraction(packet.time_base.numerator, packet.time_base.denominator)
+    tick_s = fraction(packet.time_base)
     start_s = packet.pts * tick_s - origin_s
     length_s = packet.duration * tick_s if packet.duration else _DEFAULT_LENGTH_S
     start_ms, end_ms = round(start_s * _CLOCK), round((start_s + length_s) * _CLOCK)
@@ -134,7 +135,7 @@ class SubtitleTrack:
         self._output = output
         return output
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[MediaPacket]:
         """One sample for each cue; the muxer fills the time between with empty ones."""
         for cue in self.cues:
             encoded = cue.text.encode()[:_MAX_TEXT_BYTES].decode("utf-8", "ignore").encode()
@@ -142,5 +143,6 @@ class SubtitleTrack:
             packet.pts = packet.dts = cue.start_ms
             packet.duration = cue.end_ms - cue.start_ms
             packet.time_base = Fraction(1, _CLOCK)
+            assert self._output is not None, "open() comes first"
             packet.stream = self._output
             yield packet

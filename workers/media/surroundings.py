@@ -1,12 +1,17 @@
 """Sound, subtitles, chapters and tags of a source, ready to be written beside new pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
+
+from av.audio.stream import AudioStream
 
 from workers.media.assemble import Surroundings
-from workers.media.audio import AudioTrack, count_broken_packets
+from workers.media.audio import AudioAudit, AudioTrack, audit
 from workers.media.audio_plan import is_browser_aac, plan_track
+from workers.media.source import open_source
 from workers.media.subtitles import Cue, SubtitleTrack, read_cues
 from workers.media.tags import kept_tags
 from workers.protocol.media import AudioStreamInfo, Chapter, MediaInfo, SubtitleStreamInfo
@@ -18,7 +23,7 @@ class Accompaniment:
     """What is kept beside the pictures; makes fresh tracks for every time the file is written.
 
     Attributes:
-        damaged_audio: indices of tracks with packets that do not decode.
+        audits: by stream index, what decoding showed of the tracks that could be copied.
         unreadable_audio: tracks without a decoder; they are dropped.
     """
 
@@ -28,9 +33,23 @@ class Accompaniment:
     bit_rate_per_channel: int
     audio: tuple[AudioStreamInfo, ...]
     unreadable_audio: tuple[AudioStreamInfo, ...]
-    damaged_audio: frozenset[int]
+    audits: Mapping[int, AudioAudit]
     subtitles: tuple[tuple[SubtitleStreamInfo, tuple[Cue, ...]], ...]
     chapters: tuple[Chapter, ...]
+
+    def is_damaged(self, info: AudioStreamInfo) -> bool:
+        """True when packets of the track do not decode."""
+        found = self.audits.get(info.index)
+        return found is not None and found.broken_packets > 0
+
+    def copied_span(self, info: AudioStreamInfo) -> tuple[Fraction | None, Fraction | None]:
+        """First and last moment of a copied track's sound on the output's clock."""
+        found = self.audits[info.index]
+
+        def moved(moment_s: Fraction | None) -> Fraction | None:
+            return None if moment_s is None else moment_s - self.origin_s
+
+        return moved(found.first_s), moved(found.end_s)
 
     def tracks(self) -> Surroundings:
         """Tracks at their beginning."""
@@ -38,7 +57,7 @@ class Accompaniment:
             audio=tuple(
                 AudioTrack(
                     self.path,
-                    plan_track(info, is_damaged=info.index in self.damaged_audio),
+                    plan_track(info, is_damaged=self.is_damaged(info)),
                     origin_s=self.origin_s,
                     bit_rate_per_channel=self.bit_rate_per_channel,
                 )
@@ -50,14 +69,17 @@ class Accompaniment:
         )
 
 
+def _audit(path: Path, index: int) -> AudioAudit:
+    with open_source(path) as container:
+        return audit(container, cast(AudioStream, container.streams[index]))
+
+
 def accompany(
     path: Path, info: MediaInfo, settings: EnhancementSettings, origin_s: Fraction
 ) -> Accompaniment:
     """Read what is needed to carry everything but the pictures over; sound that could be copied is decoded once."""
     readable = tuple(entry for entry in info.audio if is_readable(entry))
-    damaged = frozenset(
-        entry.index for entry in readable if is_browser_aac(entry) and count_broken_packets(path, entry.index)
-    )
+    audits = {entry.index: _audit(path, entry.index) for entry in readable if is_browser_aac(entry)}
     texts = (entry for entry in info.subtitles if entry.is_text)
     return Accompaniment(
         path=path,
@@ -66,7 +88,7 @@ def accompany(
         bit_rate_per_channel=settings.audio_bit_rate_per_channel,
         audio=readable,
         unreadable_audio=tuple(entry for entry in info.audio if entry not in readable),
-        damaged_audio=damaged,
+        audits=audits,
         subtitles=tuple((entry, tuple(read_cues(path, entry, origin_s))) for entry in texts),
         chapters=tuple(moved for entry in info.chapters if (moved := _moved(entry, origin_s)) is not None),
     )

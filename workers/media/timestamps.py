@@ -143,7 +143,8 @@ class TimestampRepair:
 
     def _last_duration(self, last: SourceTime, step: int) -> int:
         declared = self._clock.span(last.duration) if last.duration > 0 else 0
-        return declared or step or self._nominal
+        # Demuxers that do not know state a tick or nothing: nobody would see the last picture.
+        return declared if declared * 2 >= self._nominal else step or self._nominal
 
     def _place(self, previous: int | None, pts: int | None, following: int | None) -> int:
         ticks = None if pts is None else self._clock.ticks(pts)

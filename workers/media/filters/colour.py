@@ -19,6 +19,8 @@ _LOCAL_GAIN: Final = 0.15
 def luma_curve(step: ColourStep, bits: int, *, is_full_range: bool) -> NDArray[np.int64]:
     """Lookup table for luma, `1 << bits` entries of stored code values.
 
+    Strictly inside stays strictly inside: black and white are reached by no code that was neither.
+
     Args:
         step: levels as fractions of the nominal range.
         bits: of the samples.
@@ -26,12 +28,46 @@ def luma_curve(step: ColourStep, bits: int, *, is_full_range: bool) -> NDArray[n
     """
     black, white, top = _levels(bits, is_full_range=is_full_range)
     codes = np.arange(top + 1)
-    level = (codes - black) / (white - black)
-    stretched = (level - step.black) / max(step.white - step.black, 1e-6)
-    curved = np.where(stretched > 0, np.maximum(stretched, 1e-9) ** step.gamma, stretched)
-    # What lies outside the nominal range stays outside: super-white is not clipped by a curve.
-    curved = np.where(stretched > 1, 1 + (stretched - 1) * step.gamma, curved)
-    return np.clip(np.rint(black + curved * (white - black)), 0, top).astype(np.int64)
+    inside = (codes > black) & (codes < white)
+    level = np.clip((codes - black) / (white - black), 0, 1)
+    curved = _stretched(level, step.black, step.white) ** step.gamma
+    table = np.clip(np.rint(black + curved * (white - black)), black + 1, white - 1)
+    # What lies outside the nominal range stays as it is.
+    return np.where(inside, table, codes).astype(np.int64)
+
+
+def _stretched(level: NDArray[np.float64], black: float, white: float) -> NDArray[np.float64]:
+    """A straight line from (black, 0) to (white, 1) that bends towards (0, 0) and (1, 1) before it gets there.
+
+    Both bends are cubic Hermite segments; their chords are steep enough to keep them monotone (Fritsch and
+    Carlson 1980: end slopes of at most three times the chord's).
+    """
+    gain = 1 / (white - black)
+    foot = 1.5 * black + 0.02 if black > 0 else 0.0
+    shoulder = 1.5 * white - 0.55 if white < 1 else 1.0
+    line = (level - black) * gain
+    if foot > 0:
+        height = (foot - black) * gain
+        line = np.where(level < foot, _bend(level / foot, 0, height, height / 2, gain * foot), line)
+    if shoulder < 1:
+        start, width = (shoulder - black) * gain, 1 - shoulder
+        along = (level - shoulder) / width
+        line = np.where(level > shoulder, _bend(along, start, 1, gain * width, (1 - start) / 2), line)
+    return np.clip(line, 0, 1)
+
+
+def _bend(
+    along: NDArray[np.float64], start: float, end: float, slope_at_start: float, slope_at_end: float
+) -> NDArray[np.float64]:
+    """Cubic Hermite interpolation for `along` from 0 to 1; slopes per unit of `along`."""
+    t = np.clip(along, 0, 1)
+    bent: NDArray[np.float64] = (
+        (2 * t**3 - 3 * t**2 + 1) * start
+        + (t**3 - 2 * t**2 + t) * slope_at_start
+        + (3 * t**2 - 2 * t**3) * end
+        + (t**3 - t**2) * slope_at_end
+    )
+    return bent
 
 
 def chroma_curve(shift: float, saturation: float, bits: int) -> NDArray[np.int64]:

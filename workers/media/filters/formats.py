@@ -134,9 +134,10 @@ def _is_arranged_as(name: str, form: PlanarFormat) -> bool:
 
 
 def _view(plane: Any, dtype: type[np.uint8] | type[np.uint16]) -> Plane:
-    samples: Plane = np.frombuffer(plane, dtype)
+    samples: Any = np.frombuffer(plane, dtype)
     per_line = plane.line_size // samples.itemsize
-    return samples[: per_line * plane.height].reshape(plane.height, per_line)[:, : plane.width]
+    view: Plane = samples[: per_line * plane.height].reshape(plane.height, per_line)[:, : plane.width]
+    return view
 
 
 def _flattened(colour: list[Plane], alpha: Plane, form: PlanarFormat) -> list[Plane]:
@@ -148,6 +149,6 @@ def _flattened(colour: list[Plane], alpha: Plane, form: PlanarFormat) -> list[Pl
     for number, plane in enumerate(colour):
         rest = 0 if not is_yuv else (16 if number == 0 else 128) * unit
         weight = alpha if number == 0 or not is_yuv else alpha[:: 1 << form.shift_h, :: 1 << form.shift_w]
-        blended = rest + (plane.astype(np.int32) - rest) * weight.astype(np.int64) / top
+        blended: Any = rest + (plane.astype(np.int32) - rest) * weight.astype(np.int64) / top
         flattened.append(np.rint(blended).astype(form.dtype))
     return flattened

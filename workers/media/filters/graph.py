@@ -1,7 +1,7 @@
 """The plan as a VapourSynth graph, and the frames that come out of it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import vapoursynth as vs
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
@@ -16,7 +17,7 @@ from workers.media.filters.deinterlace import deinterlace
 from workers.media.filters.deliver import deliver, unify
 from workers.media.filters.denoise import denoise
 from workers.media.filters.feed import Feed
-from workers.media.filters.formats import PlanarFormat, Plane
+from workers.media.filters.formats import PlanarFormat
 from workers.media.filters.geometry import turn
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.tone_map import tone_map
@@ -70,6 +71,8 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
     """Chain the planned steps in their order.
 
     Args:
+        plan: the steps and the output's size.
+        source: what is in the source clip.
         node: the source clip.
         matrix: code point of the output's YUV.
     """
@@ -90,15 +93,15 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
     ]
     intended = [step for step in everything if not isinstance(step, DenoiseStep | SharpenStep)]
 
-    def finish(steps: list[PlanStep]) -> VideoNode:
+    def finish(steps: Sequence[PlanStep]) -> VideoNode:
         return _delivered(_applied(start, steps), plan, source, matrix)
 
     plain = finish(unavoidable)
     expected = plain if len(intended) == len(unavoidable) else finish(intended)
-    return Nodes(finish(list(everything)), plain, expected)
+    return Nodes(finish(everything), plain, expected)
 
 
-def _applied(clip: Clip, steps: list[PlanStep]) -> Clip:
+def _applied(clip: Clip, steps: Sequence[PlanStep]) -> Clip:
     for step in steps:
         match step:
             case ToneMapStep():
@@ -182,9 +185,9 @@ class FilterGraph:
             raise self._feed.error or error from error
 
 
-def luma(frame: Any) -> Plane:
-    """A copy of the luma of a VapourSynth frame, shape (height, width)."""
-    copy: Plane = np.array(frame[0])
+def luma(frame: Any) -> NDArray[np.uint8]:
+    """A copy of the luma of an 8-bit VapourSynth frame, shape (height, width)."""
+    copy: NDArray[np.uint8] = np.array(frame[0])
     return copy
 
 
