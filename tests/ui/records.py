@@ -8,9 +8,9 @@ from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeRepo
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved, IntakeFinished
 from workers.protocol.messages import EnhancementResult, MediaSummary, MetadataResult, TaskError
-from workers.protocol.model import FileId
+from workers.protocol.model import FileId, WorkerId
 from workers.protocol.plan import EnhancementSettings
-from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
+from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status
 
 
 def task(
@@ -197,6 +197,9 @@ class RecordedSession:
     async def set_worker_count(self, count: int) -> None:
         self._note("set_worker_count", count)
         self._count = count
+
+    async def control_worker(self, worker_id: WorkerId, action: ControlAction) -> None:
+        self._note("control_worker", (worker_id, action))
 
     def _note(self, what: str, detail: object) -> None:
         self.asked.append((what, detail))

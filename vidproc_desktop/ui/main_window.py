@@ -239,9 +239,10 @@ class MainWindow(QMainWindow):
             names = "\n".join(dropped.strange[:5])
             self.banner.tell(Severity.WARNING, "Only files and folders on this computer can be added", names)
         if dropped.paths:
-            self._add(dropped.paths)
+            self.add(dropped.paths)
 
-    def _add(self, paths: Sequence[Path]) -> None:
+    def add(self, paths: Sequence[Path]) -> None:
+        """Hand files and folders to the core, with what the user chose."""
         self.status_line.say(f"Looking at {count_of(len(paths), 'file or folder', 'files and folders')}…")
         self._bridge.add(
             paths,
@@ -254,7 +255,7 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setNameFilter(_VIDEO_FILTER)
-        dialog.filesSelected.connect(lambda names: self._add([Path(name) for name in names]))
+        dialog.filesSelected.connect(lambda names: self.add([Path(name) for name in names]))
         dialog.open()
 
     def _choose_folder(self) -> None:
@@ -262,7 +263,7 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda name: self._add([Path(name)]))
+        dialog.fileSelected.connect(lambda name: self.add([Path(name)]))
         dialog.open()
 
     def _paste(self) -> None:

@@ -65,6 +65,16 @@ class WindowState:
     def appearance(self, appearance: Appearance) -> None:
         self._settings.setValue("appearance", appearance.value)
 
+    @property
+    def strength(self) -> float | None:
+        """Strength of the enhancement; None: as the preset has it."""
+        text = str(self._settings.value("strength_percent", ""))
+        return min(200, int(text)) / 100 if text.isdigit() else None
+
+    @strength.setter
+    def strength(self, strength: float) -> None:
+        self._settings.setValue("strength_percent", round(strength * 100))
+
     def flush(self) -> None:
         """Write to disk."""
         self._settings.setValue("layout_version", _LAYOUT_VERSION)
