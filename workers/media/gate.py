@@ -61,8 +61,9 @@ class Gate:
             if estimate is not None:
                 into.append(estimate.sigma)
         filtered, plain = sample.filtered[0], sample.plain[0]
-        clipped = (filtered <= _BLACK) | (filtered >= _WHITE)
-        clipped_before = (plain <= _BLACK) | (plain >= _WHITE)
+        low, high = _clipping_points(plain)
+        clipped = (filtered <= low) | (filtered >= high)
+        clipped_before = (plain <= low) | (plain >= high)
         self._newly_clipped += int((clipped & ~clipped_before).sum())
         self._pixels += int(filtered.size)
         self._add_flat(plain, sample.expected, filtered)
@@ -109,6 +110,15 @@ class Gate:
         errors = (difference**2).reshape(shape).sum(axis=(1, 3))
         self._flat_error += float(errors[flat].sum())
         self._flat_pixels += int(flat.sum()) * BLOCK_PX * BLOCK_PX
+
+
+def _clipping_points(plain: Luma) -> tuple[int, int]:
+    """Where detail ends: at the nominal black and white, or at the ends of the code where the source goes beyond."""
+    below, above = float((plain < _BLACK).mean()), float((plain > _WHITE).mean())
+    return (
+        _BLACK if below < _MAX_NEWLY_CLIPPED else 0,
+        _WHITE if above < _MAX_NEWLY_CLIPPED else 255,
+    )
 
 
 def sample_numbers(frame_count: int) -> frozenset[int]:

@@ -6,7 +6,14 @@ from workers.media.audio import AudioStatistics
 from workers.media.audio_plan import AudioPlan
 from workers.media.decode import DecodeStatistics
 from workers.media.timestamps import RepairCounts, TrackClock
-from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, StreamInfo, VideoStreamInfo
+from workers.protocol.media import (
+    FieldOrder,
+    HdrKind,
+    MediaInfo,
+    OtherStreamInfo,
+    StreamInfo,
+    VideoStreamInfo,
+)
 from workers.protocol.plan import EnhancementPlan, GeometryStep, StepKind
 from workers.protocol.report import Note, NoteCode
 
@@ -162,6 +169,8 @@ def dropped_notes(info: MediaInfo, unreadable_audio: tuple[StreamInfo, ...]) -> 
             text = f"Picture subtitles ({subtitles.codec}) cannot be kept in MP4 for browsers."
             notes.append(note(NoteCode.SUBTITLES_DROPPED, text, subtitles))
     for other in info.others:
+        if _carries_chapters(info, other):
+            continue
         if other.kind == "attachment":
             text = f"An attached file ({other.file_name or other.codec}) was left out."
             notes.append(note(NoteCode.ATTACHMENT_DROPPED, text, other))
@@ -172,6 +181,11 @@ def dropped_notes(info: MediaInfo, unreadable_audio: tuple[StreamInfo, ...]) -> 
                 )
             )
     return notes
+
+
+def _carries_chapters(info: MediaInfo, other: OtherStreamInfo) -> bool:
+    """QuickTime's text track of chapter titles: what is in it is kept as chapters."""
+    return bool(info.chapters) and other.codec == "bin_data" and "mov" in info.format_name.split(",")
 
 
 def _seconds(value: Fraction) -> str:

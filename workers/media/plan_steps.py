@@ -32,6 +32,10 @@ _COMBED_SHARE: Final = 0.2
 _DULL_BLACK: Final = 0.06
 _DULL_WHITE: Final = 0.87
 _MAX_BLACK: Final = 0.08
+_LIGHT_BY_NATURE: Final = 0.25
+_DARK_BY_NATURE: Final = 0.5
+"""Beyond these, a picture has no dark or no light parts that were meant to be black or white."""
+
 _MIN_WHITE: Final = 0.80
 _DARK_MEAN: Final = 0.22
 _BRIGHTEST_GAMMA: Final = 0.88
@@ -96,7 +100,7 @@ def decide_denoise(analysis: Analysis, settings: EnhancementSettings) -> Decisio
         return Decision(kind, None, "Noise removal was switched off.")
     trust = min(1.0, analysis.noise_confidence / _SURE)
     # Moving texture looks like noise: the less sure the estimate, the more of it has to be there.
-    threshold = _BYPASS_SIGMA / max(0.05, trust) ** 2
+    threshold = _BYPASS_SIGMA / max(0.05, trust) ** 3
     if sigma < threshold:
         doubt = "" if trust == 1 else " and could be fine texture in motion"
         return Decision(kind, None, f"The noise (σ {sigma:.1f}) is too little to be worth a change{doubt}.")
@@ -168,10 +172,10 @@ def decide_sharpen(analysis: Analysis, settings: EnhancementSettings, *, is_deno
 
 def _levels(analysis: Analysis, strength: float) -> tuple[float, float, list[str]]:
     black, white, reasons = 0.0, 1.0, []
-    if analysis.black_level > _DULL_BLACK:
+    if _DULL_BLACK < analysis.black_level < _LIGHT_BY_NATURE:
         black = min(_MAX_BLACK, analysis.black_level - _LEVEL_MARGIN) * strength
         reasons.append(f"black is only {analysis.black_level:.0%} dark")
-    if analysis.white_level < _DULL_WHITE and analysis.contrast_spread > 0.05:
+    if _DARK_BY_NATURE < analysis.white_level < _DULL_WHITE and analysis.contrast_spread > 0.05:
         white = 1 - (1 - max(_MIN_WHITE, analysis.white_level + _LEVEL_MARGIN)) * strength
         reasons.append(f"the brightest parts reach only {analysis.white_level:.0%}")
     return round(black, 4), round(white, 4), reasons

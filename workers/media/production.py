@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median_low
 from typing import Any, Final
 
+import av
+
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.audio import AudioTrack
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
@@ -18,7 +20,7 @@ from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.packet_scan import PacketScan
 from workers.media.pipeline import EncoderThread, TimedPicture, unfiltered_pictures
-from workers.media.remux import CopiedVideo
+from workers.media.remux import CopiedVideo, UncopyableError
 from workers.media.source import open_source
 from workers.media.timestamps import (
     FrameTime,
@@ -197,7 +199,30 @@ def copy_file(
     *,
     on_frame: FrameCallback,
 ) -> Production:
-    """Copy the coded pictures; write everything else beside them."""
+    """Copy the coded pictures; write everything else beside them.
+
+    Raises:
+        UncopyableError: they have to be encoded after all.
+    """
+    try:
+        _copy_packets(source, plan, output, surroundings, on_frame)
+    except av.InvalidDataError as error:
+        raise UncopyableError(f"the MP4 writer refused its packets ({error.strerror})") from error
+    stated = (SourceTime(pts, 0) for pts in source.scan.pts[:-1])
+    last = SourceTime(source.scan.pts[-1], source.scan.last_duration)
+    repair = TimestampRepair(source.clock, source.nominal_s)
+    return Production(
+        times=tuple(repair.times([*stated, last])),
+        decoded=None,
+        repairs=None,
+        gate=None,
+        audio=surroundings.audio,
+    )
+
+
+def _copy_packets(
+    source: Material, plan: EnhancementPlan, output: Path, surroundings: Surroundings, on_frame: FrameCallback
+) -> None:
     with (
         open_source(source.path) as container,
         Mp4Writer(output, source.clock.timescale, surroundings) as writer,
@@ -209,16 +234,6 @@ def copy_file(
         for packet in video.packets(on_frame):
             writer.write([packet])
         writer.finish()
-    stated = (SourceTime(pts, 0) for pts in source.scan.pts[:-1])
-    last = SourceTime(source.scan.pts[-1], source.scan.last_duration)
-    repair = TimestampRepair(source.clock, source.nominal_s)
-    return Production(
-        times=tuple(repair.times([*stated, last])),
-        decoded=None,
-        repairs=None,
-        gate=None,
-        audio=surroundings.audio,
-    )
 
 
 def can_be_copied(scan: PacketScan) -> bool:

@@ -61,7 +61,13 @@ class CopiedVideo:
         self._decoding_times = decoding_times(known, step)
 
     def open(self, container: OutputContainer) -> VideoStream:
-        """Add the output's stream."""
+        """Add the output's stream.
+
+        Raises:
+            UncopyableError: MP4 needs the parameter sets beforehand.
+        """
+        if not self._stream.codec_context.extradata:
+            raise UncopyableError("its parameter sets are only in the stream")
         output = container.add_stream_from_template(self._stream)
         output.time_base = self._clock.time_base
         description = (
