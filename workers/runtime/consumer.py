@@ -362,10 +362,10 @@ class TaskConsumer:
             takes = standing.takes_tasks
             shares = takes and turns.own_load < turns.slots
             await feed.set_taking(shared=shares, own=takes)
-            if standing.is_draining or (not takes and not feed.is_exclusive):
+            if standing.is_draining:
                 turns.give_back(own_too=True)
-            elif not shares and not feed.is_exclusive:
-                turns.give_back(own_too=False)
+            elif not feed.is_exclusive and not standing.is_starting and not shares:
+                turns.give_back(own_too=not takes)
             if standing.takes_tasks:
                 turns.dispatch()
             if standing.is_draining and not turns.held:

@@ -130,8 +130,8 @@ def _place_enhancement(
         files.rename_without_replacing(outcome.output, video)
     except OSError:
         if not had_report:
-            if outcome.poster is not None:
-                files.remove_file(poster_path)
+            if outcome.poster is not None and not _exists(outcome.poster) and _exists(poster_path):
+                _move(poster_path, outcome.poster)  # the next name needs it
             files.remove_file(report_path)
         raise
     files.sync_folder(destination.videos)
