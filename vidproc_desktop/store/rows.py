@@ -161,7 +161,7 @@ def _attempt_row(attempt: AttemptRecord) -> Row:
 
 
 def _json(value: WireModel | None) -> str | None:
-    return None if value is None else value.model_dump_json(exclude_none=True)
+    return None if value is None else value.model_dump_json()
 
 
 def _file(

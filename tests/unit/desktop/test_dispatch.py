@@ -84,7 +84,7 @@ async def core() -> AsyncIterator[Core]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for cannot call back
             await asyncio.sleep(0)
 
 
@@ -220,7 +220,7 @@ async def test_a_removed_row_is_forgotten_and_its_work_stopped(core: Core) -> No
 
 
 async def test_a_new_file_is_published_once_for_both_processes(core: Core) -> None:
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.add()
     await until(lambda: len(core.broker.published) == 1)
     task, target = core.broker.published[0]
@@ -232,7 +232,7 @@ async def test_a_new_file_is_published_once_for_both_processes(core: Core) -> No
 
 
 async def test_no_more_than_twice_the_slots_are_published(core: Core) -> None:
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.add(10)
     await settle()
     assert [task.file_id for task, _ in core.broker.published] == ["file-1", "file-2"]
@@ -248,7 +248,7 @@ async def test_no_more_than_twice_the_slots_are_published(core: Core) -> None:
 async def test_nothing_is_published_before_it_is_durable(core: Core) -> None:
     core.store.held = []
     waiting = core.store.write()
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.add()
     await settle()
     assert core.broker.published == []
@@ -259,7 +259,7 @@ async def test_nothing_is_published_before_it_is_durable(core: Core) -> None:
 
 async def test_what_the_broker_does_not_confirm_stays_in_the_outbox(core: Core) -> None:
     core.broker.refuse = UserFacingError(UserErrorCode.BROKER_UNREACHABLE, "down")
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.add()
     await until(lambda: core.broker.attempted > 0)
     assert not core.task().is_published
@@ -270,7 +270,7 @@ async def test_what_the_broker_does_not_confirm_stays_in_the_outbox(core: Core) 
 
 
 async def test_a_retry_for_a_worker_that_left_goes_to_anybody(core: Core) -> None:
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.pool.hear(heartbeat("worker-1"))
     core.pool.hear(heartbeat("worker-2"))
     core.add()
@@ -287,13 +287,13 @@ async def test_a_retry_for_a_worker_that_left_goes_to_anybody(core: Core) -> Non
 async def test_a_cancel_takes_a_file_out_of_the_outbox(core: Core) -> None:
     core.add(3)
     await core.dispatch.cancel([FileId("file-1"), FileId("file-2")])
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     await until(lambda: len(core.broker.published) == 1)
     assert core.broker.published[0][0].file_id == "file-3"
 
 
 async def test_starting_over_publishes_the_unfinished_anew(core: Core) -> None:
-    core.outbox.use(core.broker)  # type: ignore[arg-type]  # a broker in memory
+    core.outbox.use(core.broker)
     core.add(2)
     await until(lambda: len(core.broker.published) == 2)
     core.dispatch.apply(status(5, Status.COMPLETED))

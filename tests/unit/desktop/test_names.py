@@ -18,7 +18,7 @@ from vidproc_desktop.domain.names import (
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"),
+    "name, stem",
     [
         ("clip.mov", "clip"),
         ("two.dots.mp4", "two.dots"),
@@ -76,7 +76,7 @@ def test_bytes_that_are_no_text_can_be_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"),
+    "name, stem",
     [("Clip.MP4", "clip"), ("clip.report.json", "clip"), ("clip.metadata.json", "clip"), ("clip.txt", None)],
 )
 def test_results_are_recognised(name: str, stem: str | None) -> None:

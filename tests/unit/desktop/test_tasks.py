@@ -54,9 +54,7 @@ def histories(draw: st.DrawFn) -> list[StatusMessage]:
         is_last = attempt == attempts
         end = draw(st.sampled_from([None, *Status])) if is_last else Status.FAILED
         if end is not None:
-            messages.append(
-                status(sequence + 1, end, attempt=attempt, progress=sorted(steps)[-1] if steps else 0)
-            )
+            messages.append(status(sequence + 1, end, attempt=attempt, progress=max(steps) if steps else 0))
     return messages
 
 
