@@ -18,7 +18,7 @@ LOG_FORMAT: Final = (
 MAX_LOG_BYTES: Final = 5_000_000
 KEPT_LOGS: Final = 4
 _CREDENTIALS = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/@]+(?::[^\s@]*)?@")
-_PASSWORD_FIELD = re.compile(r"(?i)\b(password|secret|token)(\s*[=:]\s*)(['\"]?)[^\s'\",;&]+")
+_PASSWORD_FIELD = re.compile(r"""(?i)\b(password|secret|token)(['"]?\s*[=:]\s*)(['"]?)[^\s'",;&]+""")
 
 
 @dataclass(frozen=True, slots=True)
