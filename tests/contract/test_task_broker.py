@@ -38,6 +38,15 @@ def task(tmp_path: Path, output: Path, name: str = "clip", **orders: Any) -> Fil
     return found.model_copy(update={"output": found.output.model_copy(update={"stem": name})})
 
 
+def videos(folder: Path) -> list[str]:
+    """Names of the results that are there."""
+    return [path.name for path in folder.glob("*.mp4")]
+
+
+def suffixes(folder: Path) -> set[str]:
+    return {path.suffix for path in folder.iterdir() if path.is_file()}
+
+
 def cancel(file_id: str, attempt: int | None = None) -> ControlMessage:
     return ControlMessage(action=ControlAction.CANCEL, client_id="client-1", file_id=file_id, attempt=attempt)
 
@@ -54,7 +63,7 @@ async def test_one_publish_reaches_both_processes(bench: Bench, tmp_path: Path, 
     for process_type in BOTH:
         sequences = [status.sequence for status in bench.sink.statuses if status.process_type is process_type]
         assert sequences == sorted(set(sequences))
-    assert {path.suffix for path in output.iterdir() if path.is_file()} == {".mp4", ".json", ".jpg"}
+    assert suffixes(output) == {".mp4", ".json", ".jpg"}
 
 
 async def test_only_what_is_wanted_is_done(bench: Bench, tmp_path: Path, output: Path) -> None:
@@ -104,7 +113,7 @@ async def test_a_running_task_can_be_cancelled(bench: Bench, tmp_path: Path, out
     await bench.broker.control(cancel("clip", 1))
     final = (await bench.sink.until_final())[0]
     assert final.status is Status.CANCELLED
-    assert not list(output.glob("*.mp4"))
+    assert not videos(output)
 
 
 async def test_a_waiting_task_can_be_cancelled_and_published_again(
@@ -159,7 +168,7 @@ async def test_a_killed_workers_task_ends_somehow_and_is_done_once(
         await bench.broker.publish(wanted.model_copy(update={"attempt": 2}))
         final = (await bench.sink.until_final(2))[1]
     assert final.status is Status.COMPLETED
-    assert len(list(output.glob("*.mp4"))) == 1
+    assert len(videos(output)) == 1
 
 
 async def test_every_worker_is_heard_of(bench: Bench, tmp_path: Path) -> None:

@@ -154,8 +154,11 @@ async def test_descriptors_of_ours_do_not_reach_the_workers(bench: LocalBench, t
     with (tmp_path / "secret").open("w") as secret:
         await bench.start()
         for beat in bench.sink.beats.values():
-            opened = {os.path.realpath(link) for link in Path(f"/proc/{beat.pid}/fd").iterdir()}
-            assert secret.name not in opened
+            assert secret.name not in opened_files(beat.pid)
+
+
+def opened_files(pid: int) -> set[str]:
+    return {str(link.resolve()) for link in Path(f"/proc/{pid}/fd").iterdir()}
 
 
 _APP: str = """

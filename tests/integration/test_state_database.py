@@ -19,6 +19,7 @@ from workers.protocol.messages import MediaSummary
 from workers.protocol.model import FileId
 from workers.protocol.states import Status
 
+_ROOT = Path(__file__).parents[2]
 SUMMARY = MediaSummary(
     width_px=64,
     height_px=48,
@@ -144,7 +145,7 @@ asyncio.run(main())
     ended = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-c", program, str(path)],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
     )
     assert ended.returncode == -signal.SIGKILL
     database = await open_database(path)

@@ -63,7 +63,7 @@ def test_eight_processes_lose_nothing_and_progress_never_falls(path: Path) -> No
     seen = json.loads(reader.communicate(timeout=240)[0])
     assert seen == sorted(seen)
     with_everything = ProcessingState(path)
-    assert with_everything.get_state("shared", "video_enhancement")["updates"] == PROCESSES * UPDATES  # type: ignore[typeddict-item]  # it is there
+    assert with_everything.get_state("shared", "video_enhancement")["updates"] == PROCESSES * UPDATES
     for number in range(PROCESSES):
         assert with_everything.get_state(f"own-{number}")["updates"] == UPDATES
     with_everything.close()

@@ -48,8 +48,8 @@ RETURNING process_type, status, progress, error, updates, updated_at
 """
 
 
-class ProcessState(TypedDict):
-    """State of one process of a file."""
+class ProcessState(TypedDict, total=False):
+    """State of one process of a file; empty when nobody has said anything."""
 
     status: str
     progress: int
@@ -58,14 +58,9 @@ class ProcessState(TypedDict):
     updated_at: float
 
 
-class FileState(TypedDict, total=False):
+class FileState(ProcessState, total=False):
     """State of a file: of the whole, where somebody set it, and of each of its processes."""
 
-    status: str
-    progress: int
-    error: str | None
-    updates: int
-    updated_at: float
     video_enhancement: ProcessState
     metadata_extraction: ProcessState
 
@@ -142,7 +137,7 @@ class ProcessingState:
             row = self._execute(_UPDATE, values)[0]
             self._states.setdefault(file_id, {})[row[0]] = _state(row[1:])
 
-    def get_state(self, file_id: str, process_type: str | None = None) -> ProcessState | FileState:
+    def get_state(self, file_id: str, process_type: str | None = None) -> FileState:
         """What the file, or one of its processes, has come to; an empty dictionary when nobody has said anything.
 
         Raises:
@@ -153,8 +148,8 @@ class ProcessingState:
                 self._refresh(file_id)
             states = self._states.get(file_id, {})
             if process_type is not None:
-                state = states.get(ProcessType(process_type).value)
-                return state.copy() if state is not None else FileState()
+                found = states.get(ProcessType(process_type).value, ProcessState())
+                return cast("FileState", found.copy())
             whole = cast("FileState", states.get(_WHOLE_FILE, FileState()).copy())
             if ProcessType.VIDEO_ENHANCEMENT in states:
                 whole["video_enhancement"] = states[ProcessType.VIDEO_ENHANCEMENT].copy()
