@@ -141,7 +141,7 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = self.palette().color(QPalette.ColorRole.Window)
-        veil.setAlpha(246)
+        veil.setAlpha(252)
         painter.fillRect(self.rect(), veil)
         accent = self._theme.colours.accent
         frame = self.rect().adjusted(16, 16, -16, -16)

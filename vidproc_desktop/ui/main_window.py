@@ -179,6 +179,7 @@ class MainWindow(QMainWindow):
         bridge.workers_changed.connect(self._on_workers)
         bridge.health_changed.connect(self.status_line.show_health)
         bridge.intake_finished.connect(self.banner.show_report)
+        bridge.intake_finished.connect(lambda _report: self.status_line.clearMessage())
         bridge.failed.connect(self.banner.show_error)
         self._summary_timer.timeout.connect(self._refresh_summary)
 

@@ -154,8 +154,6 @@ def _waiting_words(record: FileRecord) -> str:
     again = [task for task in _wanted(record) if task.status is Status.PENDING and task.error is not None]
     if again:
         return f"Trying again ({round_attempt(again[0])})"
-    if record.metadata.status is Status.COMPLETED:
-        return "Waiting to be enhanced"
     return "Waiting"
 
 
