@@ -24,7 +24,14 @@ from workers.protocol.states import ProcessType, Stage, Status, WorkerState
 
 LIMIT_S: Final = 60.0
 QUICK: Final = LinkTiming(
-    open_s=5, first_pause_s=0.05, longest_pause_s=0.5, close_s=1, confirm_s=10, watch_s=0.05, inspect_s=0.1
+    open_s=5,
+    first_pause_s=0.05,
+    longest_pause_s=0.5,
+    close_s=1,
+    confirm_s=10,
+    watch_s=0.05,
+    inspect_s=0.1,
+    idle_grace_s=0,
 )
 
 

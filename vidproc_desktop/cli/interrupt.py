@@ -3,7 +3,10 @@
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 from typing import Self
+
+import psutil
 
 
 class Interrupt:
@@ -24,8 +27,13 @@ class Interrupt:
         return self._second.is_set()
 
     def __call__(self) -> None:
-        """A signal came."""
-        (self._second if self._first.is_set() else self._first).set()
+        """A signal came. With the second one nothing that we started is waited for any more."""
+        if self._first.is_set():
+            self._second.set()
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._first.set()
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()

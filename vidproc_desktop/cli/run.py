@@ -94,6 +94,8 @@ class Run:
             await asyncio.wait({adding})
         if not adding.cancelled():
             adding.result()
+            if not self._ours and not self._refused:
+                self._view.say("There is no video in what was given.")
 
     async def _add(self) -> None:
         try:

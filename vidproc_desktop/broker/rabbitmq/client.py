@@ -63,6 +63,7 @@ class RabbitMQClient:
         self._subscriber = Subscriber(self.client_id, self._consuming)
         self._watcher: asyncio.Task[None] | None = None
         self._is_blocked = False
+        self._idle_since: dict[str, float] = {}
         self._idle_queues: tuple[str, ...] = ()
         self._health = BrokerHealth(BrokerState.STOPPED, "Not connected.", time.time())
 
@@ -171,8 +172,12 @@ class RabbitMQClient:
             consumers = await self._subscriber.consumers()
         except NETWORK_FAULTS as error:
             _log.info("the broker's queues could not be looked at: %r", error)
-        else:
-            self._idle_queues = tuple(name for name, count in consumers.items() if count == 0)
+            return
+        now = asyncio.get_running_loop().time()
+        idle = {name: self._idle_since.get(name, now) for name, count in consumers.items() if count == 0}
+        self._idle_since = idle
+        grace_s = self._timing.idle_grace_s
+        self._idle_queues = tuple(name for name, since in idle.items() if now - since >= grace_s)
 
     def _evaluate(self) -> None:
         """Say how things stand, from what is known now."""

@@ -35,6 +35,8 @@ class LinkTiming:
     confirm_s: float = 15.0
     watch_s: float = 1.0
     inspect_s: float = 3.0
+    idle_grace_s: float = 5.0
+    """A queue that nobody serves is reported after this time: workers may just be starting."""
 
     def pause_s(self, failures: int) -> float:
         """Growing, and spread, so that a hundred clients do not come back in the same instant."""
