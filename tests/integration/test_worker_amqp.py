@@ -27,8 +27,8 @@ from workers.protocol import topology
 from workers.protocol.messages import ControlMessage, EnhancementResult, FileTask, OutputTarget
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 from workers.runtime.sources import uri_from_path
-from workers.transport.amqp import LinkTiming
 from workers.transport.hosting import HostOptions
+from workers.transport.timing import LinkTiming
 from workers.video_enhancement_worker import VideoEnhancementWorker
 
 QUICK = LinkTiming(confirm_s=10, resend_s=0.3, watch_s=0.3, first_pause_s=0.05, longest_pause_s=0.3)

@@ -18,17 +18,20 @@ from workers.protocol.codec import UndecodableMessage, decode_to_worker
 from workers.protocol.messages import ControlMessage, FileTask, ProbeTask, StatusMessage
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 from workers.runtime.cancellations import Cancellations
+from workers.runtime.crew import Crew, CrewOptions
 from workers.runtime.delivery import Delivery, Feed, Outlet
-from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
+from workers.runtime.executor import MEDIA_JOBS, Executor
 from workers.runtime.heart import Heart
 from workers.runtime.identity import WorkerIdentity
 from workers.runtime.journal import AttemptKey, Journal
 from workers.runtime.logs import LogContext, log_context
+from workers.runtime.probing import probe
 from workers.runtime.reporting import SequenceClock, StatusStream, Subject
+from workers.runtime.settling import as_task_failure, given_up, settle
 from workers.runtime.sources import FolderMissingError
 from workers.runtime.standing import Standing
 from workers.runtime.turns import Held, Turns, Verdict
-from workers.runtime.work import Work, locate, probe
+from workers.runtime.work import Work, locate
 from workers.runtime.workspace import DiskFullError, has_room, needed_bytes
 
 DISK_CHECK_INTERVAL_S: Final = 10.0
@@ -60,8 +63,12 @@ class TaskConsumer:
         self._cancellations = Cancellations()
         self._clock = SequenceClock()
         self._heart = Heart(parts.identity, self._standing, self._turns, parts.outlet, parts.feed)
-        self._executors: list[Executor] = []
-        self._prober: Executor | None = None
+        config = parts.config
+        self._crew = Crew(
+            CrewOptions(
+                parts.identity.worker_id, parts.work.kind, config.slots, parts.jobs, config.memory_limit_bytes
+            )
+        )
         self._deliveries: set[asyncio.Task[None]] = set()
         self._own_tasks: list[asyncio.Task[None]] = []
         self._recent: OrderedDict[AttemptKey, StatusMessage] = OrderedDict()
@@ -78,13 +85,7 @@ class TaskConsumer:
         Raises:
             OSError: no process can be started.
         """
-        config = self._parts.config
-        for number in range(1, config.slots + 1):
-            executor = self._make_executor(
-                f"{self._parts.identity.worker_id}#{number}", (self._parts.work.kind,)
-            )
-            self._executors.append(executor)
-            await executor.start()
+        for executor in await self._crew.start():
             self._turns.add_slot(executor)
         self._own_tasks = [
             asyncio.create_task(self._warm_up(), name="warm-up"),
@@ -106,10 +107,7 @@ class TaskConsumer:
         if self._own_tasks:
             await asyncio.wait(self._own_tasks)
         await self._heart.aclose()
-        for executor in (*self._executors, *([self._prober] if self._prober is not None else ())):
-            await executor.aclose()
-        self._executors.clear()
-        self._prober = None
+        await self._crew.aclose()
 
     def drain(self) -> None:
         """Take nothing new, finish what runs; `drained` tells when."""
@@ -129,8 +127,7 @@ class TaskConsumer:
     @property
     def child_pids(self) -> list[int]:
         """Leaders of the process groups that have to be gone when this worker is."""
-        executors = [*self._executors, *([self._prober] if self._prober is not None else [])]
-        return [pid for executor in executors if (pid := executor.child_pid) is not None]
+        return self._crew.child_pids
 
     def note_transport_change(self) -> None:
         """The connection changed: say so, and take tasks again where it was lost."""
@@ -153,7 +150,7 @@ class TaskConsumer:
             message = decode_to_worker(delivery.body)
         except UndecodableMessage as error:
             _log.warning("a message nobody can read goes to the dead letters: %s", error)
-            await _settle(delivery.reject(requeue=False))
+            await settle(delivery.reject(requeue=False))
             return
         match message:
             case FileTask():
@@ -166,12 +163,12 @@ class TaskConsumer:
                 with log_context(context):
                     await self._process_file(message, delivery)
             case ProbeTask() if self._parts.feed.is_exclusive:
-                reply = await probe(message, await self._probe_executor(), self._parts.config)
+                reply = await probe(message, await self._crew.prober(), self._parts.config)
                 await self._parts.outlet.send_probe_reply(reply)
-                await _settle(delivery.ack())
+                await settle(delivery.ack())
             case _:
                 _log.warning("a %s message does not belong into a task queue", message.type)
-                await _settle(delivery.reject(requeue=False))
+                await settle(delivery.reject(requeue=False))
 
     def handle_control(self, message: ControlMessage) -> None:
         """Cancel, pause, resume, drain or release. Never waits."""
@@ -209,20 +206,20 @@ class TaskConsumer:
     async def _process_file(self, task: FileTask, delivery: Delivery) -> None:
         process_type = self._parts.work.process_type
         if process_type not in task.process_types:
-            await _settle(delivery.ack())
+            await settle(delivery.ack())
             return
         key: AttemptKey = (task.file_id, process_type, task.attempt)
         same = self._turns.held.get(key)
         if same is not None:
             # Redelivered after a lost connection while the first delivery is still being worked on.
             await same.settled.wait()
-            await _settle(delivery.ack() if same.was_finished else delivery.nack(requeue=True))
+            await settle(delivery.ack() if same.was_finished else delivery.nack(requeue=True))
             return
         earlier = self._recent.get(key) if delivery.redelivered else None
         if earlier is not None and earlier.status is not Status.COMPLETED:
             again = earlier.model_copy(update={"sequence": self._clock.next()})
             await self._parts.outlet.send_final(again)
-            await _settle(delivery.ack())
+            await settle(delivery.ack())
             return
         held = self._turns.hold(task, process_type, delivery)
         try:
@@ -240,10 +237,10 @@ class TaskConsumer:
         try:
             turn = await held.turn
         except asyncio.CancelledError:
-            await _settle(held.delivery.nack(requeue=True))
+            await settle(held.delivery.nack(requeue=True))
             raise
         if turn is Verdict.GIVEN_BACK:
-            await _settle(held.delivery.nack(requeue=True))
+            await settle(held.delivery.nack(requeue=True))
         elif isinstance(turn, Verdict):
             await self._finish(held, self._stream(held).cancelled())
         else:
@@ -260,7 +257,7 @@ class TaskConsumer:
         try:
             begun = await asyncio.to_thread(journal.begin, held.key)
             if begun >= self._parts.config.max_processing_attempts:
-                final = stream.failed(_poison(begun))
+                final = stream.failed(given_up(begun))
             else:
                 async with stream:
                     final = await self._attempt(held, stream, executor)
@@ -268,7 +265,7 @@ class TaskConsumer:
             asyncio.CancelledError
         ):  # the worker stops: the attempt is somebody else's, and not the file's fault
             await asyncio.to_thread(journal.end, held.key)
-            await _settle(held.delivery.nack(requeue=True))
+            await settle(held.delivery.nack(requeue=True))
             raise
         await self._finish(held, final)
         await asyncio.to_thread(journal.end, held.key)
@@ -292,16 +289,9 @@ class TaskConsumer:
         if error is None:
             self._standing.note_success()
             return stream.completed(held.job.result())
-        return await self._failed(held, stream, error)
+        return await self._failed(held, stream, as_task_failure(error))
 
-    async def _failed(self, held: Held, stream: StatusStream, error: BaseException) -> StatusMessage:
-        if not isinstance(error, TaskFailedError):
-            _log.error("a bug stopped the attempt", exc_info=error)
-            error = TaskFailedError(
-                ErrorCode.INTERNAL,
-                "The program made a mistake; its log has the details.",
-                f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode(),
-            )
+    async def _failed(self, held: Held, stream: StatusStream, error: TaskFailedError) -> StatusMessage:
         _log.warning("attempt failed: %s (%s) %s", error.message, error.code, error.detail or "")
         if error.code is ErrorCode.DISK_FULL:
             await self._look_at_disk(held.task, error)
@@ -320,7 +310,7 @@ class TaskConsumer:
         self._recent[held.key] = final
         while len(self._recent) > MAX_RECENT:
             self._recent.popitem(last=False)
-        await _settle(held.delivery.ack())
+        await settle(held.delivery.ack())
 
     def _stream(self, held: Held) -> StatusStream:
         identity = self._parts.identity
@@ -329,20 +319,8 @@ class TaskConsumer:
 
     # ------------------------------------------------------------ the worker itself
 
-    def _make_executor(self, name: str, kinds: tuple[str, ...]) -> Executor:
-        limit = self._parts.config.memory_limit_bytes
-        return Executor(ExecutorOptions(name, kinds, self._parts.jobs, limit))
-
-    async def _probe_executor(self) -> Executor:
-        """A child of its own for probes, so that a dropped file never waits for a long task."""
-        if self._prober is None:
-            self._prober = self._make_executor(f"{self._parts.identity.worker_id}#probe", ("probe",))
-            await self._prober.start()
-        return self._prober
-
     async def _warm_up(self) -> None:
-        warm = await asyncio.gather(*(executor.wait_warm() for executor in self._executors))
-        if not all(warm):
+        if not await self._crew.wait_warm():
             self._standing.note_unusable(
                 "The media libraries cannot be loaded here; the log has the details."
             )
@@ -400,21 +378,3 @@ class TaskConsumer:
         self._deliveries.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a delivery could not be processed; the broker will hand it out again", exc_info=error)
-
-
-def _poison(times: int) -> TaskFailedError:
-    return TaskFailedError(
-        ErrorCode.WORKER_CRASHED,
-        f"This file was given up: the worker ended {times} times while working on it.",
-    )
-
-
-async def _settle(ending: Coroutine[Any, Any, Any]) -> None:
-    """End a delivery. With its connection gone that fails, and the broker hands the task out again.
-
-    Whoever gets it then finds the finished output, or this worker's memory of how it ended.
-    """
-    try:
-        await ending
-    except Exception as error:  # noqa: BLE001 - every transport has its own errors, and all mean the same here
-        _log.warning("the delivery could not be settled, it may come again: %s", error)

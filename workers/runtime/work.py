@@ -13,20 +13,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from workers.config import WorkerConfig
-from workers.errors import TaskFailedError
-from workers.media.jobs import EnhancementJob, EnhancementOutcome, MetadataJob, MetadataOutcome, ProbeOutcome
+from workers.media.jobs import EnhancementJob, EnhancementOutcome, MetadataJob, MetadataOutcome
 from workers.protocol.messages import (
     EnhancementResult,
     FileTask,
     MetadataResult,
-    ProbeReply,
-    ProbeTask,
 )
-from workers.protocol.states import ErrorCode, ProcessType, Stage
+from workers.protocol.states import ProcessType, Stage
 from workers.runtime import names, publication
 from workers.runtime.executor import Executor
 from workers.runtime.identity import program_version
-from workers.runtime.pipe import ProbeJob
 from workers.runtime.progress import Measured
 from workers.runtime.publication import Destination, PublishedEnhancement, PublishedMetadata
 from workers.runtime.sources import check_source, confine, path_from_uri, uri_from_path
@@ -34,7 +30,6 @@ from workers.runtime.workspace import Workspace, check_room, needed_bytes, outpu
 
 MEDIA_CHAIN_VERSION: Final = 1
 """Raised whenever the same settings yield another picture, so that older outputs are not taken for new ones."""
-PROBE_TIMEOUT_S: Final = 60.0
 _log = logging.getLogger(__name__)
 
 type Observer = Callable[[Measured], None]
@@ -163,43 +158,6 @@ class MetadataWork:
             return _metadata_result(published, outcome)
         finally:
             await _to_the_end(prepared.workspace.close)
-
-
-async def probe(task: ProbeTask, executor: Executor, config: WorkerConfig) -> ProbeReply:
-    """Look at a dropped file; what is wrong with it comes back as a value."""
-    try:
-        source = await asyncio.to_thread(_probe_source, task, config)
-        thumbnail = None
-        if task.thumbnail_uri is not None:
-            thumbnail = await asyncio.to_thread(_thumbnail_path, task.thumbnail_uri, config)
-        outcome = await executor.run(ProbeJob(source, thumbnail), timeout_s=PROBE_TIMEOUT_S)
-        assert isinstance(outcome, ProbeOutcome)
-    except TaskFailedError as error:
-        return ProbeReply(file_id=task.file_id, client_id=task.client_id, error=error.to_wire())
-    return ProbeReply(
-        file_id=task.file_id,
-        client_id=task.client_id,
-        info=outcome.info,
-        summary=outcome.summary,
-        thumbnail_uri=None if outcome.thumbnail is None else uri_from_path(outcome.thumbnail),
-    )
-
-
-def _probe_source(task: ProbeTask, config: WorkerConfig) -> Path:
-    source = confine(path_from_uri(task.source.uri), config.roots)
-    check_source(source, task.source)
-    if task.max_size_bytes is not None and task.source.size_bytes > task.max_size_bytes:
-        raise TaskFailedError(ErrorCode.FILE_TOO_LARGE, "The file is larger than the limit in the settings.")
-    return source
-
-
-def _thumbnail_path(uri: str, config: WorkerConfig) -> Path:
-    path = confine(path_from_uri(uri), config.roots)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(error, path.parent) from error
-    return path
 
 
 def locate(task: FileTask, roots: tuple[Path, ...]) -> Destination:

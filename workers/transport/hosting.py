@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workers.config import WorkerConfig, check_broker_url
 from workers.protocol.messages import FileTask
@@ -17,9 +17,11 @@ from workers.runtime.journal import Journal
 from workers.runtime.logs import LogContext, log_context
 from workers.runtime.progress import Measured
 from workers.runtime.work import EnhancementWork, MetadataWork, Work, WorkOptions
-from workers.transport.amqp import AmqpLink, LinkOptions, LinkTiming
-from workers.transport.amqp.session import SessionOptions
 from workers.transport.stdio import StdioChannel, StdioFeed
+from workers.transport.timing import LinkTiming
+
+if TYPE_CHECKING:
+    from workers.transport.amqp import AmqpLink
 
 ROLES = {ProcessType.VIDEO_ENHANCEMENT: "enhance", ProcessType.METADATA_EXTRACTION: "metadata"}
 _log = logging.getLogger(__name__)
@@ -155,6 +157,10 @@ class WorkerHost:
     def _make_transport(self, identity: WorkerIdentity, journal: Journal) -> tuple[Outlet, Feed]:
         if self._options.channel is not None:
             return self._options.channel, StdioFeed()
+        # Late: without a broker its library need not be loaded.
+        from workers.transport.amqp import AmqpLink, LinkOptions
+        from workers.transport.amqp.session import SessionOptions
+
         config = self._options.config
         session = SessionOptions(
             url=config.rabbitmq_url,

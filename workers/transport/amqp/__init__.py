@@ -3,6 +3,6 @@
 The only package of the workers that imports aio_pika.
 """
 
-from workers.transport.amqp.link import AmqpLink, LinkOptions, LinkTiming
+from workers.transport.amqp.link import AmqpLink, LinkOptions
 
-__all__ = ["AmqpLink", "LinkOptions", "LinkTiming"]
+__all__ = ["AmqpLink", "LinkOptions"]

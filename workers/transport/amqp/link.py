@@ -22,21 +22,10 @@ from workers.runtime.consumer import TaskConsumer
 from workers.runtime.journal import Journal
 from workers.transport.amqp.connecting import BROKER_ERRORS, BrokerUnreachable, in_words
 from workers.transport.amqp.session import Session, SessionOptions
+from workers.transport.timing import LinkTiming
 
 JOURNAL_PAUSE_S: Final = 5.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkTiming:
-    """How long a link waits for what; tests are more impatient."""
-
-    confirm_s: float = 20.0
-    progress_s: float = 3.0
-    resend_s: float = 30.0
-    watch_s: float = 15.0
-    first_pause_s: float = 0.5
-    longest_pause_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +34,7 @@ class LinkOptions:
 
     session: SessionOptions
     journal: Journal
-    timing: LinkTiming = LinkTiming()
+    timing: LinkTiming = LinkTiming()  # noqa: RUF009 - it is frozen
 
 
 class AmqpLink:

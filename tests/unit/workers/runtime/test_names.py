@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from workers.runtime.names import LONGEST_SUFFIX_BYTES, MAX_CANDIDATES, candidate_stems, fit_stem
 
 
-@given(st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=400), st.integers(60, 255))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400), st.integers(60, 255))
 def test_a_fitted_stem_is_a_beginning_within_the_limit(stem: str, limit: int) -> None:
     try:
         fitted = fit_stem(stem, limit)

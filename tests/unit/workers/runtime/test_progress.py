@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from workers.media.jobs import Progress
 from workers.protocol.states import Stage
-from workers.runtime.progress import ProgressMeter
+from workers.runtime.progress import Measured, ProgressMeter
 
 
 def test_a_steady_job_gets_a_steady_speed_and_a_falling_rest() -> None:
     meter = ProgressMeter()
+    measured = Measured(Stage.WAITING, 0.0)
     for second in range(11):
         measured = meter.observe(Progress(Stage.ENHANCING, second / 20, 25 * second, 500), float(second))
     assert measured.percent == pytest.approx(50)
@@ -21,6 +22,7 @@ def test_a_steady_job_gets_a_steady_speed_and_a_falling_rest() -> None:
 def test_a_change_of_speed_is_followed_smoothly() -> None:
     meter = ProgressMeter()
     frames = 0
+    measured = Measured(Stage.WAITING, 0.0)
     for second in range(10):
         frames += 10 if second < 5 else 50
         measured = meter.observe(Progress(Stage.ENHANCING, 0.1, frames), float(second))

@@ -12,7 +12,7 @@ from workers.runtime.sources import native_path, native_uri
 
 _posix_names = st.binary(min_size=1, max_size=40).filter(lambda name: b"\x00" not in name)
 _windows_names = st.text(
-    st.characters(blacklist_characters='\x00\\/:*?"<>|', blacklist_categories=("Cs",)),
+    st.characters(exclude_characters='\x00\\/:*?"<>|', exclude_categories=["Cs"]),
     min_size=1,
     max_size=30,
 )

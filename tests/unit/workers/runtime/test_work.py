@@ -1,5 +1,7 @@
 """Decisions of an attempt that need no disk."""
 
+from typing import Any
+
 import pytest
 
 from workers.config import WorkerConfig
@@ -24,8 +26,13 @@ _TASK = FileTask(
 
 def test_the_key_follows_what_shapes_the_output_and_nothing_else() -> None:
     key = settings_key(_TASK)
-    same = [{"attempt": 2}, {"client_id": "other"}, {"timeout_s": 5.0}, {"gentle": True}]
-    other = [
+    same: list[dict[str, Any]] = [
+        {"attempt": 2},
+        {"client_id": "other"},
+        {"timeout_s": 5.0},
+        {"gentle": True},
+    ]
+    other: list[dict[str, Any]] = [
         {"settings": EnhancementSettings(strength=0.5)},
         {"source": SourceRef(uri="file:///a", size_bytes=2, mtime_ns=1)},
         {"source": SourceRef(uri="file:///a", size_bytes=1, mtime_ns=2)},

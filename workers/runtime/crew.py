@@ -1,0 +1,70 @@
+"""The children of one worker: one per slot, and one for probes as soon as there is a probe."""
+
+import asyncio
+from dataclasses import dataclass
+
+from workers.runtime.executor import Executor, ExecutorOptions
+
+
+@dataclass(frozen=True, slots=True)
+class CrewOptions:
+    """What a crew is for."""
+
+    worker_id: str
+    kind: str
+    """The kind of jobs that the slots do."""
+    slots: int
+    jobs: str
+    memory_limit_bytes: int | None
+
+
+class Crew:
+    """Starts, warms up and ends the children. `start()` first, `aclose()` at the end."""
+
+    def __init__(self, options: CrewOptions) -> None:
+        self._options = options
+        self._executors: list[Executor] = []
+        self._prober: Executor | None = None
+
+    async def start(self) -> list[Executor]:
+        """Start a child for every slot. They warm up on their own.
+
+        Raises:
+            OSError: no process can be started.
+        """
+        for number in range(1, self._options.slots + 1):
+            executor = self._make(f"#{number}", self._options.kind)
+            self._executors.append(executor)
+            await executor.start()
+        return list(self._executors)
+
+    async def wait_warm(self) -> bool:
+        """True once every slot waits for a job; False when one cannot load what it needs."""
+        return all(await asyncio.gather(*(executor.wait_warm() for executor in self._executors)))
+
+    async def prober(self) -> Executor:
+        """A child of its own for probes, so that a dropped file never waits for a long task."""
+        if self._prober is None:
+            self._prober = self._make("#probe", "probe")
+            await self._prober.start()
+        return self._prober
+
+    @property
+    def child_pids(self) -> list[int]:
+        """Leaders of the process groups that have to be gone when this worker is."""
+        return [pid for executor in self._everybody() if (pid := executor.child_pid) is not None]
+
+    async def aclose(self) -> None:
+        """Kill every child and wait until they are gone."""
+        for executor in self._everybody():
+            await executor.aclose()
+        self._executors.clear()
+        self._prober = None
+
+    def _everybody(self) -> list[Executor]:
+        return [*self._executors, *([self._prober] if self._prober is not None else [])]
+
+    def _make(self, suffix: str, kind: str) -> Executor:
+        options = self._options
+        name = options.worker_id + suffix
+        return Executor(ExecutorOptions(name, (kind,), options.jobs, options.memory_limit_bytes))
