@@ -18,9 +18,7 @@ async def settle(ending: Coroutine[Any, Any, Any]) -> None:
     try:
         await ending
     except Exception as error:  # noqa: BLE001 - every transport has its own errors, and all mean the same here
-        _log.warning(
-            "the delivery could not be settled, it may come again: %s", error or type(error).__name__
-        )
+        _log.warning("the delivery could not be settled, it may come again: %r", error)
 
 
 def as_task_failure(error: BaseException) -> TaskFailedError:
