@@ -62,30 +62,26 @@ def estimate_noise(
     height, width = (size // BLOCK_PX * BLOCK_PX for size in current.shape)
     if height < 2 * BLOCK_PX or width < 2 * BLOCK_PX:
         return None
-    current = current[:height, :width]
-    residual = _best_residual(previous, current)
-    blocks = _blocks(residual)
-    usable = _clipped_share(current, low, high) <= _MAX_CLIPPED_SHARE
-    deviations = blocks.std(axis=(1, 2))
-    usable &= deviations > 0
+    previous, current = previous[:height, :width], current[:height, :width]
+    still = current - previous
+    moved = current - _motion_compensated(previous, current)
+    still_deviation, moved_deviation = _deviation(still), _deviation(moved)
+    deviations = np.minimum(still_deviation, moved_deviation)
+    usable = (_clipped_share(current, low, high) <= _MAX_CLIPPED_SHARE) & (deviations > 0)
     if int(usable.sum()) < _MIN_BLOCKS:
         return None
     chosen = deviations[usable]
     sigma = float(np.percentile(chosen, _PERCENTILE)) / np.sqrt(2) / _SELECTION_BIAS
-    best = blocks[usable][np.argsort(chosen)[: max(_MIN_BLOCKS, chosen.size // _QUARTERS)]]
-    ratio = _high_band_ratio(best)
-    return NoiseEstimate(float(sigma), ratio, _confidence(float(sigma) * ratio, _blocks(current)[usable]))
-
-
-def _best_residual(previous: NDArray[np.float32], current: NDArray[np.float32]) -> NDArray[np.float32]:
-    """For every block the difference to the better of: the same place, the place the motion points to."""
-    height, width = current.shape
-    still = current - previous[:height, :width]
-    moved = current - _motion_compensated(previous, current)
-    better = _blocks(moved).std(axis=(1, 2)) < _blocks(still).std(axis=(1, 2))
-    mask = better.reshape(height // BLOCK_PX, width // BLOCK_PX).repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)
-    chosen: NDArray[np.float32] = np.where(mask, moved, still)
-    return chosen
+    kept = max(_MIN_BLOCKS, chosen.size // _QUARTERS)
+    limit = np.partition(chosen, kept - 1)[kept - 1]
+    best = usable & (deviations <= limit)
+    high_still, high_moved = (
+        _deviation(_diagonal(still), BLOCK_PX // 2),
+        _deviation(_diagonal(moved), BLOCK_PX // 2),
+    )
+    high_band = np.where(moved_deviation < still_deviation, high_moved, high_still)[best]
+    ratio = float(np.sqrt(np.mean(high_band**2) / np.mean(deviations[best] ** 2)))
+    return NoiseEstimate(float(sigma), ratio, _confidence(float(sigma) * ratio, current, usable))
 
 
 def _motion_compensated(previous: NDArray[np.float32], current: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,47 +91,45 @@ def _motion_compensated(previous: NDArray[np.float32], current: NDArray[np.float
     before = np.clip(previous[:height, :width], 0, 255).astype(np.uint8)
     flow = flow_of.calc(np.clip(current, 0, 255).astype(np.uint8), before, None)  # type: ignore[call-overload]  # the stubs ask for an initial flow
     rows, columns = height // BLOCK_PX, width // BLOCK_PX
-    steps = np.median(flow.reshape(rows, BLOCK_PX, columns, BLOCK_PX, 2), axis=(1, 3))
-    whole = np.rint(steps).astype(np.int32).repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)
-    y, x = np.mgrid[:height, :width]
-    source_y = np.clip(y + whole[..., 1], 0, height - 1)
-    source_x = np.clip(x + whole[..., 0], 0, width - 1)
-    moved: NDArray[np.float32] = previous[source_y, source_x]
+    centres = flow.reshape(rows, BLOCK_PX, columns, BLOCK_PX, 2)[:, 4:12:3, :, 4:12:3]
+    steps = np.rint(np.median(centres, axis=(1, 3))).astype(np.float32)
+    whole = steps.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)
+    x = np.arange(width, dtype=np.float32)[None, :] + whole[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + whole[..., 1]
+    moved: NDArray[np.float32] = cv2.remap(
+        previous, x, y, interpolation=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )  # type: ignore[assignment]  # the stubs do not know that the type of the input is kept
     return moved
 
 
-def _blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shape (blocks, 16, 16), row by row."""
-    height, width = picture.shape
-    rows, columns = height // BLOCK_PX, width // BLOCK_PX
-    grid = picture.reshape(rows, BLOCK_PX, columns, BLOCK_PX).swapaxes(1, 2)
-    return grid.reshape(rows * columns, BLOCK_PX, BLOCK_PX)
+def _deviation(picture: NDArray[np.float32], block: int = BLOCK_PX) -> NDArray[np.float32]:
+    """Standard deviation of every block, shape (rows, columns)."""
+    size = (picture.shape[1] // block, picture.shape[0] // block)
+    mean = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    square = cv2.resize(picture * picture, size, interpolation=cv2.INTER_AREA)
+    deviation: NDArray[np.float32] = np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
+    return deviation
 
 
 def _clipped_share(picture: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
     clipped = ((picture <= low) | (picture >= high)).astype(np.float32)
-    share: NDArray[np.float32] = _blocks(clipped).mean(axis=(1, 2))
+    size = (picture.shape[1] // BLOCK_PX, picture.shape[0] // BLOCK_PX)
+    share: NDArray[np.float32] = np.asarray(
+        cv2.resize(clipped, size, interpolation=cv2.INTER_AREA), np.float32
+    )
     return share
 
 
-def _confidence(sigma_high: float, blocks: NDArray[np.float32]) -> float:
+def _confidence(sigma_high: float, picture: NDArray[np.float32], usable: NDArray[np.bool_]) -> float:
     """Noise in the high band relative to everything that is in the high band of the flattest blocks."""
-    deviations = _diagonal(blocks).std(axis=(1, 2))
+    deviations = _deviation(_diagonal(picture), BLOCK_PX // 2)[usable]
     flattest = float(np.percentile(deviations, _PERCENTILE)) / _HIGH_BAND_SELECTION_BIAS
     return min(1.0, sigma_high / flattest) if flattest > 0 else 1.0
 
 
-def _diagonal(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Diagonal band of the Haar transform, normalised so that white noise keeps its σ."""
+def _diagonal(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Diagonal band of the Haar transform at half the size, normalised so that white noise keeps its σ."""
     band: NDArray[np.float32] = (
-        blocks[:, ::2, ::2] - blocks[:, ::2, 1::2] - blocks[:, 1::2, ::2] + blocks[:, 1::2, 1::2]
+        picture[::2, ::2] - picture[::2, 1::2] - picture[1::2, ::2] + picture[1::2, 1::2]
     ) * np.float32(0.5)
     return band
-
-
-def _high_band_ratio(blocks: NDArray[np.float32]) -> float:
-    """Deviation of the diagonal Haar band relative to that of the whole, which white noise spreads evenly."""
-    whole = blocks - blocks.mean(axis=(1, 2), keepdims=True)
-    diagonal = _diagonal(whole)
-    deviation = float(np.sqrt(np.mean(whole**2)))
-    return float(np.sqrt(np.mean(diagonal**2))) / deviation if deviation > 0 else 1.0

@@ -12,9 +12,9 @@ from av.video.stream import VideoStream
 from workers.media.packet_scan import DemuxErrors, PacketScan, packets
 from workers.media.source import open_source
 
-_PAIRS: Final = 20
-_DECODE_BUDGET_PX: Final = 120 * 1280 * 720
-"""Pixels that may be decoded for all samples together: 120 pictures of 720 lines, all of a short small file."""
+_PAIRS: Final = 16
+_DECODE_BUDGET_PX: Final = 90 * 1280 * 720
+"""Pixels that may be decoded for all samples together: 90 pictures of 720 lines, all of a short small file."""
 
 _SETTLED: Final = 2
 """Pictures after a keyframe that are passed over: a keyframe is coded better or worse than what follows it."""

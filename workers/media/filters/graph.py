@@ -161,7 +161,7 @@ class FilterGraph:
         number = 0
         try:
             while (frame := window.frame(number)) is not None:
-                while len(pending) <= vs.core.num_threads:
+                while len(pending) < 2 * vs.core.num_threads:
                     pending.append(node.get_frame_async(number + len(pending)))
                 yield frame, self._result(pending.popleft())
                 number += 1
