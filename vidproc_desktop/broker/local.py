@@ -151,14 +151,24 @@ class LocalBroker:
                 self._take_status(place, message)
             case WorkerHeartbeat():
                 sink.on_heartbeat(message)
-                if message.state is WorkerState.SET_ASIDE and not place.held:
-                    # Nobody else would do its work, and a fresh process may be all that it takes.
-                    _log.warning("%s is set aside and begins anew", place.name)
-                    place.kill()
+                if message.state is WorkerState.SET_ASIDE and not message.current:
+                    self._begin_anew(place)
                 self._judge()
                 self._hand_out()
             case _:
                 _log.warning("%s answered a probe that nobody sent", place.name)
+
+    def _begin_anew(self, place: Place) -> None:
+        """Nobody else would do the work of a worker set aside, and a fresh process may be all that it takes.
+
+        It may have been handed a task between its last failure and this word of it: that one is not begun.
+        """
+        _log.warning("%s is set aside and begins anew", place.name)
+        not_begun = [delivery for delivery in place.held.values() if delivery.cancelled_at is None]
+        for delivery in not_begun:
+            del place.held[delivery.key]
+        self._queue.put_back(not_begun)
+        place.kill()
 
     def _take_status(self, place: Place, status: StatusMessage) -> None:
         delivery = place.held.get((status.file_id, status.process_type))

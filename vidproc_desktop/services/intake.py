@@ -4,6 +4,7 @@ Decides nothing about media: the probe, in a worker process, says what a file is
 """
 
 import asyncio
+import os
 import time
 import uuid
 from collections import deque
@@ -243,4 +244,5 @@ def _local_path(uri: str | None) -> str | None:
 
 
 def _absolute(folder: Path) -> Path:
-    return folder.expanduser().resolve()
+    """Never raises for a loop of links, unlike Path.resolve: what is wrong shows when the folder is made."""
+    return Path(os.path.realpath(folder.expanduser()))

@@ -58,7 +58,7 @@ def describe(path: Path, max_size_bytes: int) -> Finding:
     """Identity of one file, or why it cannot be taken."""
     shown = displayable(str(path))
     try:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))  # path.resolve: RuntimeError for a loop until 3.13
         found = real.stat()
         if not stat.S_ISREG(found.st_mode):
             return Refusal(shown, ErrorCode.NOT_A_VIDEO, "This is no ordinary file.")

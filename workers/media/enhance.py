@@ -79,7 +79,7 @@ class _Enhancement:
         with self._timed(Stage.ANALYSING):
             analysis = self._analyse(source)
             plan = self._plan(examination, analysis)
-            accompaniment = accompany(job.source, examination.info, job.settings, source.clock.origin_s)
+            accompaniment = accompany(job.source, examination, job.settings, source.clock.origin_s)
         plan, production, verdict = self._make(source, plan, accompaniment)
         with self._timed(Stage.VERIFYING):
             poster = self._job.workspace / _POSTER_NAME

@@ -4,8 +4,10 @@ libav's muxer writes either a delay or the encoder's run-in to pass over, never 
 delayed track wrongly. Both are put right here in place: no byte moves.
 """
 
+import os
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +39,20 @@ def read_edit_lists(path: Path) -> tuple[EditList | None, ...]:
             return ()
         traks = [box for box in _children(stream, moov) if box.kind == "trak"]
         return tuple(_edit_list(stream, trak) for trak in traks)
+
+
+def movie_duration_s(path: Path) -> Fraction | None:
+    """How long the whole presentation lasts as the movie header states it, section 8.2.2; None without one."""
+    with path.open("rb") as stream:
+        moov = next((box for box in read_boxes(stream, 0, path.stat().st_size) if box.kind == "moov"), None)
+        header = next((box for box in _children(stream, moov) if box.kind == "mvhd"), None) if moov else None
+        if header is None:
+            return None
+        stream.seek(header.offset + header.header_bytes)
+        is_wide = stream.read(4)[0] == 1
+        stream.seek(16 if is_wide else 8, os.SEEK_CUR)  # when it was made and changed
+        timescale, duration = struct.unpack(">IQ" if is_wide else ">II", stream.read(12 if is_wide else 8))
+        return Fraction(duration, timescale) if timescale else None
 
 
 def write_edits(path: Path, current: EditList, edits: tuple[Edit, ...]) -> None:

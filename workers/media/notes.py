@@ -7,6 +7,7 @@ from workers.media.audio_plan import AudioPlan
 from workers.media.decode import DecodeStatistics
 from workers.media.timestamps import RepairCounts, TrackClock
 from workers.protocol.media import (
+    AudioStreamInfo,
     FieldOrder,
     HdrKind,
     MediaInfo,
@@ -153,13 +154,10 @@ def audio_notes(plan: AudioPlan, found: AudioStatistics) -> list[Note]:
     return notes
 
 
-def dropped_notes(info: MediaInfo, unreadable_audio: tuple[StreamInfo, ...]) -> list[Note]:
+def dropped_notes(info: MediaInfo, unreadable_audio: tuple[AudioStreamInfo, ...]) -> list[Note]:
     """Streams that the output cannot carry."""
     main = info.main_video
-    notes = [
-        note(NoteCode.AUDIO_DROPPED, f"No decoder can read this sound ({stream.codec or 'unknown'}).", stream)
-        for stream in unreadable_audio
-    ]
+    notes = [note(NoteCode.AUDIO_DROPPED, _why_dropped(stream), stream) for stream in unreadable_audio]
     for extra in info.video:
         if extra is not main:
             kind = "Cover art" if extra.is_attached_picture else "A further video stream"
@@ -181,6 +179,12 @@ def dropped_notes(info: MediaInfo, unreadable_audio: tuple[StreamInfo, ...]) -> 
                 )
             )
     return notes
+
+
+def _why_dropped(audio: AudioStreamInfo) -> str:
+    if audio.codec is None or not audio.channels or not audio.sample_rate_hz:
+        return f"No decoder can read this sound ({audio.codec or 'unknown'})."
+    return f"The file announces this sound ({audio.codec}) and holds none of it that can be decoded."
 
 
 def _carries_chapters(info: MediaInfo, other: OtherStreamInfo) -> bool:

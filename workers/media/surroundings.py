@@ -11,6 +11,7 @@ from av.audio.stream import AudioStream
 from workers.media.assemble import Surroundings
 from workers.media.audio import AudioAudit, AudioTrack, audit
 from workers.media.audio_plan import is_browser_aac, plan_track
+from workers.media.probe import Examination
 from workers.media.source import open_source
 from workers.media.subtitles import Cue, SubtitleTrack, read_cues
 from workers.media.tags import kept_tags
@@ -24,7 +25,7 @@ class Accompaniment:
 
     Attributes:
         audits: by stream index, what decoding showed of the tracks that could be copied.
-        unreadable_audio: tracks without a decoder; they are dropped.
+        unreadable_audio: tracks without a decoder, or without a sound left in the file; they are dropped.
     """
 
     path: Path
@@ -75,11 +76,16 @@ def _audit(path: Path, index: int) -> AudioAudit:
 
 
 def accompany(
-    path: Path, info: MediaInfo, settings: EnhancementSettings, origin_s: Fraction
+    path: Path, examination: Examination, settings: EnhancementSettings, origin_s: Fraction
 ) -> Accompaniment:
     """Read what is needed to carry everything but the pictures over; sound that could be copied is decoded once."""
-    readable = tuple(entry for entry in info.audio if is_readable(entry))
+    info = examination.info
+    readable = tuple(
+        entry for entry in info.audio if is_readable(entry) and _has_packets(examination, entry.index)
+    )
     audits = {entry.index: _audit(path, entry.index) for entry in readable if is_browser_aac(entry)}
+    silent = {index for index, found in audits.items() if found.end_s is None}
+    readable = tuple(entry for entry in readable if entry.index not in silent)
     texts = (entry for entry in info.subtitles if entry.is_text)
     return Accompaniment(
         path=path,
@@ -92,6 +98,12 @@ def accompany(
         subtitles=tuple((entry, tuple(read_cues(path, entry, origin_s))) for entry in texts),
         chapters=tuple(moved for entry in info.chapters if (moved := _moved(entry, origin_s)) is not None),
     )
+
+
+def _has_packets(examination: Examination, index: int) -> bool:
+    """False for a track that the header announces and a truncated file does not hold."""
+    scan = examination.scans.get(index)
+    return scan is not None and scan.count + scan.hidden > 0
 
 
 def is_readable(info: AudioStreamInfo) -> bool:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from workers.media.audio import AudioAudit, audit
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.mp4_boxes import is_fast_start
+from workers.media.mp4_edits import movie_duration_s
 from workers.media.ticks import fraction
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import OutputColour
@@ -101,8 +102,9 @@ def verify(path: Path, promise: Promise, *, threads: int, on_frame: Callable[[in
             _browser_profile(video, decoded.first),
             _colour_tags(decoded.first, promise.colour),
         ]
-        duration_s = None if container.duration is None else Fraction(container.duration, 1_000_000)
         time_base = fraction(video.time_base)
+    # Not libav's own figure: it adds up the coded pictures, and stops short where some near the end are missing.
+    duration_s = movie_duration_s(path)
     spans = [_audit(path, number) for number in range(len(promise.audio))]
     tolerance_s = _half_a_frame(promise)
     checks += [_audio(promise.audio, spans, tolerance_s), _fast_start(path)]
@@ -205,7 +207,8 @@ def _colour_tags(first: VideoFrame | None, colour: OutputColour) -> Check:
 
 def _audit(path: Path, number: int) -> AudioAudit:
     with av.open(str(path)) as container:
-        return audit(container, container.streams.audio[number])
+        tracks = container.streams.audio
+        return audit(container, tracks[number]) if number < len(tracks) else AudioAudit(0, None, None)
 
 
 def _audio(promised: tuple[AudioPromise, ...], found: list[AudioAudit], tolerance_s: Fraction) -> Check:
