@@ -21,6 +21,9 @@ _STRONG_SIGMA: Final = 20.0
 
 _SMOOTHED_SEARCH_SIGMA: Final = 15.0
 _DFT_FRAMES: Final = 3
+_PLUGIN_THREADS: Final = 4096
+"""More threads than ever take part in one job; each that does costs the plugin one small buffer."""
+
 _SMALLEST_SIDE_PX: Final = 2 * _BLOCK_PX
 
 
@@ -29,8 +32,18 @@ def denoise(clip: Clip, step: DenoiseStep) -> Clip:
     node = clip.node
     if step.degrain_radius and min(node.width, node.height) >= _SMALLEST_SIDE_PX << node.format.subsampling_w:
         node = _degrained(node, step)
-    variance = 0.8 * step.effective_sigma**2
-    return clip.with_node(DFTTest(node, tbsize=_DFT_FRAMES, sigma=variance, backend=_backend()))
+    return clip.with_node(_in_frequency_domain(node, variance=0.8 * step.effective_sigma**2))
+
+
+def _in_frequency_domain(node: VideoNode, *, variance: float) -> VideoNode:
+    # The plugin counts the pool's threads when a filter is made, and ends the process when more than that many ever
+    # come by: threads of a pool that was larger for an earlier job do.
+    threads = vs.core.num_threads
+    vs.core.num_threads = max(threads, _PLUGIN_THREADS)
+    try:
+        return DFTTest(node, tbsize=_DFT_FRAMES, sigma=variance, backend=_backend())
+    finally:
+        vs.core.num_threads = threads
 
 
 def thsad_per_sigma(step: DenoiseStep) -> float:
