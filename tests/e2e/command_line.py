@@ -19,6 +19,7 @@ from resources.sample_maker import SampleSpec, make_sample
 ROOT: Final = Path(__file__).resolve().parents[2]
 LIMIT_S: Final = 120.0
 SMALL: Final = SampleSpec(width_px=192, height_px=108, duration_s=1)
+MIDDLING: Final = SampleSpec(width_px=320, height_px=180, duration_s=8)
 LONG: Final = SampleSpec(width_px=640, height_px=360, duration_s=20)
 """Takes a computer of two cores much longer than a test needs to interrupt it."""
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.e2e
     ],
 )
 def test_wrong_usage_is_told_with_code_2(arguments: list[str], word: str, tmp_path: Path) -> None:
-    ended = vidproc(*arguments, *(["--data-dir", tmp_path] if arguments else []))
+    ended = vidproc(*arguments, VIDPROC_DATA_DIR=str(tmp_path))
     assert ended.code == 2
     assert ended.out == ""
     assert word in ended.err
