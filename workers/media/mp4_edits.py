@@ -42,17 +42,29 @@ def read_edit_lists(path: Path) -> tuple[EditList | None, ...]:
 
 
 def movie_duration_s(path: Path) -> Fraction | None:
-    """How long the whole presentation lasts as the movie header states it, section 8.2.2; None without one."""
+    """How long the whole presentation lasts as the movie header states it; None without one."""
     with path.open("rb") as stream:
-        moov = next((box for box in read_boxes(stream, 0, path.stat().st_size) if box.kind == "moov"), None)
-        header = next((box for box in _children(stream, moov) if box.kind == "mvhd"), None) if moov else None
-        if header is None:
-            return None
-        stream.seek(header.offset + header.header_bytes)
-        is_wide = stream.read(4)[0] == 1
-        stream.seek(16 if is_wide else 8, os.SEEK_CUR)  # when it was made and changed
-        timescale, duration = struct.unpack(">IQ" if is_wide else ">II", stream.read(12 if is_wide else 8))
-        return Fraction(duration, timescale) if timescale else None
+        header = _movie_header(stream, path.stat().st_size)
+    return None if header is None else Fraction(header[1], header[0])
+
+
+def shown_until_s(path: Path, track: int) -> Fraction | None:
+    """When a track's last sample stops being shown; None without an edit list.
+
+    The sample table holds distances between decoding times: with reordered pictures and a variable rate the last one
+    shown carries the distance of another, and only the edit list says how long it stays.
+
+    Args:
+        path: an MP4 file.
+        track: its number in file order, from 0.
+    """
+    lists = read_edit_lists(path)
+    found = lists[track] if track < len(lists) else None
+    if found is None:
+        return None
+    with path.open("rb") as stream:
+        header = _movie_header(stream, path.stat().st_size)
+    return None if header is None else Fraction(sum(edit.duration for edit in found.edits), header[0])
 
 
 def write_edits(path: Path, current: EditList, edits: tuple[Edit, ...]) -> None:
@@ -68,6 +80,19 @@ def write_edits(path: Path, current: EditList, edits: tuple[Edit, ...]) -> None:
         for number, edit in enumerate(edits):
             stream.seek(current.offset + number * (struct.calcsize(form) + 4))
             stream.write(struct.pack(form, edit.duration, edit.media_time))
+
+
+def _movie_header(stream: BinaryIO, size_bytes: int) -> tuple[int, int] | None:
+    """Ticks per second and length in ticks of the whole presentation, section 8.2.2."""
+    moov = next((box for box in read_boxes(stream, 0, size_bytes) if box.kind == "moov"), None)
+    header = next((box for box in _children(stream, moov) if box.kind == "mvhd"), None) if moov else None
+    if header is None:
+        return None
+    stream.seek(header.offset + header.header_bytes)
+    is_wide = stream.read(4)[0] == 1
+    stream.seek(16 if is_wide else 8, os.SEEK_CUR)  # when it was made and changed
+    timescale, duration = struct.unpack(">IQ" if is_wide else ">II", stream.read(12 if is_wide else 8))
+    return (timescale, duration) if timescale else None
 
 
 def _children(stream: BinaryIO, box: Box) -> list[Box]:

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from workers.media.audio import AudioAudit, audit
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.mp4_boxes import is_fast_start
-from workers.media.mp4_edits import movie_duration_s
+from workers.media.mp4_edits import movie_duration_s, shown_until_s
 from workers.media.ticks import fraction
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import OutputColour
@@ -72,7 +72,7 @@ class Verdict:
 class _Decoded:
     pts: list[int]
     errors: int
-    last_duration: int
+    last_duration: Fraction
     first: VideoFrame | None
 
 
@@ -92,6 +92,7 @@ def verify(path: Path, promise: Promise, *, threads: int, on_frame: Callable[[in
             return Verdict((missing,), None, None, None)
         checks = [_counts(container, promise), _geometry(video, promise)]
         decoded = _decode_video(container, video, threads, on_frame)
+        _look_up_the_last(path, video, decoded, promise)
         checks += [
             Check(
                 name="decodes_to_the_end",
@@ -147,7 +148,7 @@ def _decode_video(
 ) -> _Decoded:
     video.thread_type = "AUTO"
     video.thread_count = threads
-    found = _Decoded([], 0, 0, None)
+    found = _Decoded([], 0, Fraction(0), None)
     for packet in container.demux(video):
         try:
             frames = packet.decode()
@@ -158,9 +159,21 @@ def _decode_video(
             found.first = found.first or frame
             found.errors += frame.is_corrupt
             found.pts.append(frame.pts if frame.pts is not None else -1)
-            found.last_duration = frame.duration
+            found.last_duration = Fraction(frame.duration)
             on_frame(len(found.pts))
     return found
+
+
+def _look_up_the_last(path: Path, video: VideoStream, decoded: _Decoded, promise: Promise) -> None:
+    """Take the edit list's word for how long the last picture stays, where its own sample was coded before others."""
+    time_base = fraction(video.time_base)
+    if promise.is_copied or not decoded.pts or not promise.times:
+        return
+    if decoded.last_duration * time_base == promise.times[-1].duration * promise.time_base:
+        return
+    until_s = shown_until_s(path, video.index)
+    if until_s is not None:
+        decoded.last_duration = until_s / time_base - decoded.pts[-1]
 
 
 def _frame_map(video: VideoStream, decoded: _Decoded, promise: Promise) -> Check:
