@@ -11,6 +11,7 @@ from typing import Final, Protocol, TextIO
 from vidproc_desktop.cli.outcome import Outcome
 from vidproc_desktop.cli.state_of_file import describe, places, reason, wanted_tasks
 from vidproc_desktop.domain.library import FileRecord, Refusal
+from vidproc_desktop.domain.names import displayable
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
 from vidproc_desktop.errors import UserFacingError
 from workers.protocol.states import Status
@@ -68,7 +69,7 @@ def place_lines(file: FileRecord) -> list[str]:
     """Where the results of one file lie."""
     found = places(file)
     shown = (("output", "enhanced"), ("report", "report"), ("metadata", "metadata"))
-    return [f"    {word}: {found[what]}" for what, word in shown if what in found]
+    return [f"    {word}: {displayable(found[what])}" for what, word in shown if what in found]
 
 
 class ErrorView:
@@ -82,7 +83,7 @@ class ErrorView:
 
     def refused(self, refusal: Refusal) -> None:
         """A path was not accepted."""
-        self.say(f"{refusal.path}: {refusal.reason}")
+        self.say(f"{refusal.path}: {displayable(refusal.reason)}")
 
     def changed(self, file: FileRecord) -> None:
         """Nothing."""
@@ -91,7 +92,7 @@ class ErrorView:
         """Only when it failed."""
         for task in wanted_tasks(file):
             if task.status is Status.FAILED:
-                self.say(f"{file.source_path}: {reason(task)}")
+                self.say(f"{displayable(file.source_path)}: {displayable(reason(task))}")
 
     def broker(self, health: BrokerHealth) -> None:
         """Only when there is something to wait for."""

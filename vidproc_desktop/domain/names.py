@@ -15,7 +15,18 @@ RESULT_SUFFIXES: Final = (
     ".thumb.jpg",
 )
 _ROOM_BYTES: Final = max(len(suffix) for suffix in RESULT_SUFFIXES)
-_FORBIDDEN: Final = str.maketrans(dict.fromkeys('<>:"/\\|?*', "_") | dict.fromkeys(map(chr, range(32)), "_"))
+_CONTROLS: Final = str.maketrans(
+    dict.fromkeys(
+        map(
+            chr,
+            (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+        ),
+        "\N{REPLACEMENT CHARACTER}",
+    )
+)
+"""C0, DEL and C1, the two separators, and the embeddings, overrides and isolates of the bidirectional algorithm
+(UAX #9), whose marks (LRM, RLM) and joiners stay: languages need them."""
+_FORBIDDEN: Final = str.maketrans(dict.fromkeys('<>:"/\\|?*', "_") | dict.fromkeys(_CONTROLS, "_"))
 _RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 )
@@ -23,8 +34,12 @@ _RESERVED: Final = frozenset(
 
 
 def displayable(name: str) -> str:
-    """The name with bytes that are no text shown as �, so that it can be drawn, stored and sent."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """The name with � for whatever is no text, so that it can be drawn, stored, sent and printed.
+
+    That is: bytes that are no UTF-8, and control characters. Those could move a terminal's cursor, forge a line of a
+    log, or turn the direction of reading so that a name seems to end in another suffix.
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_CONTROLS)
 
 
 def stem_of(file_name: str) -> str:
@@ -32,10 +47,10 @@ def stem_of(file_name: str) -> str:
 
     The last suffix goes; a name that is nothing but a suffix (`.mp4`) keeps its text.
     """
-    name = displayable(file_name)
+    name = file_name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_FORBIDDEN)
     head, dot, _ = name.rpartition(".")
     stem = head if dot and head.strip(". ") else name
-    stem = stem.translate(_FORBIDDEN).strip(" ").rstrip(". ")
+    stem = stem.strip(" ").rstrip(". ")
     if stem.partition(".")[0].casefold() in _RESERVED:
         stem = f"_{stem}"
     return shorten(stem or "video", MAX_NAME_BYTES - _ROOM_BYTES)

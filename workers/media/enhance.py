@@ -259,7 +259,9 @@ def _audio_promise(track: AudioTrack, accompaniment: Accompaniment) -> AudioProm
 
 def _identity(path: Path) -> SourceIdentity:
     status = path.stat()
-    return SourceIdentity(path.name, status.st_size, status.st_mtime_ns)
+    # A name's bytes need not be text; the report does.
+    name = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return SourceIdentity(name, status.st_size, status.st_mtime_ns)
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ It knows the file system and libav's open options, and nothing about what is in 
 opened: no network, no playlist, no script that names other files, no device.
 """
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -35,6 +36,22 @@ _AUDIO_FORMATS: Final = (
 """Opened only in order to say that there is no picture in them."""
 
 _FORMAT_WHITELIST: Final = ",".join(dict.fromkeys(_VIDEO_FORMATS + _AUDIO_FORMATS))
+
+_OF_THE_DISK: Final = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ETIMEDOUT,
+    }
+)
+"""What the system, and no demuxer, says when a file cannot be read."""
 
 CODEC_OPTIONS: Final = {"max_pixels": str(MAX_PIXELS)}
 """For every decoder: a bitstream that asks for a larger picture is refused before memory is taken for it."""
@@ -86,18 +103,26 @@ def open_source(path: Path) -> av.container.InputContainer:
             ErrorCode.FILE_UNREADABLE, f"“{path.name}” could not be read in time.", detail=str(error)
         ) from error
     except OSError as error:
+        if isinstance(error, av.FFmpegError) and error.errno not in _OF_THE_DISK:
+            raise _not_a_video(
+                path, error
+            ) from error  # demuxers borrow numbers: EBUSY for an absurd picture size
         raise _unreadable(path, error) from error
     except av.error.EOFError as error:
         raise TaskFailedError(
             ErrorCode.NO_FRAMES, f"“{path.name}” ends before its first picture.", detail=str(error)
         ) from error
     except av.FFmpegError as error:
-        raise TaskFailedError(
-            ErrorCode.NOT_A_VIDEO,
-            f"“{path.name}” is not a video that can be opened: it is another kind of file, or its beginning or end "
-            "is damaged or missing.",
-            detail=str(error),
-        ) from error
+        raise _not_a_video(path, error) from error
+
+
+def _not_a_video(path: Path, error: av.FFmpegError) -> TaskFailedError:
+    return TaskFailedError(
+        ErrorCode.NOT_A_VIDEO,
+        f"“{path.name}” is not a video that can be opened: it is another kind of file, or its beginning or end "
+        "is damaged or missing.",
+        detail=str(error),
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> TaskFailedError:
