@@ -178,7 +178,7 @@ class Stage:
     def move(self, x_px: float, y_px: float) -> None:
         """Move the pointer to a place in the window."""
         place = self.xdo("getwindowgeometry", "--shell", self._window)
-        geometry: dict[str, str] = dict(line.split("=") for line in place.splitlines() if "=" in line)  # type: ignore[misc]  # "a=b" has two parts
+        geometry: dict[str, str] = dict(line.split("=") for line in place.splitlines() if "=" in line)
         x, y = int(geometry["X"]) + x_px * self._scale, int(geometry["Y"]) + y_px * self._scale
         self.xdo("mousemove", "--sync", str(round(x)), str(round(y)))
 

@@ -118,6 +118,7 @@ class RecordedSession:
     def __init__(self, files: Sequence[FileRecord] = ()) -> None:
         self.events = EventHub()
         self.asked: list[tuple[str, object]] = []
+        self.folders: list[Path | None] = []
         self.answer = ConnectionReport(is_ok=True, message="Connected to RabbitMQ 3.10.8.")
         self.error: Exception | None = None
         self._files = {file.file_id: file for file in files}
@@ -156,6 +157,7 @@ class RecordedSession:
         output_directory: Path | None = None,
     ) -> IntakeReport:
         self._note("add", tuple(paths))
+        self.folders.append(output_directory)
         good = [path for path in paths if path.suffix != ".txt"]
         first = len(self._files) + 1
         new = [record(first + place, path.name, folder=str(path.parent)) for place, path in enumerate(good)]

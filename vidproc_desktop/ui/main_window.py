@@ -15,7 +15,6 @@ from PySide6.QtGui import (
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QMainWindow,
     QMessageBox,
     QSplitter,
@@ -29,6 +28,7 @@ from vidproc_desktop.domain.workers import WorkerView
 from vidproc_desktop.ui.banner import Banner, Severity
 from vidproc_desktop.ui.bridge import Bridge
 from vidproc_desktop.ui.drop_area import DropOverlay, Dropped, EmptyState, read_mime
+from vidproc_desktop.ui.file_choosing import choose_files, choose_folder
 from vidproc_desktop.ui.icons import IconName, icon
 from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.row_commands import RowCommands
@@ -55,10 +55,8 @@ NARROW_PX = 760
 _ICONS_ONLY_PX = 1120
 _SUMMARY_EVERY_MS = 500
 """Counts over all rows are made no more often than this: 10,000 rows take a few milliseconds."""
-_VIDEO_FILTER = (
-    "Videos (*.mp4 *.m4v *.mov *.mkv *.webm *.avi *.mpg *.mpeg *.ts *.m2ts *.mts *.wmv *.flv *.ogv *.3gp *.vob *.mxf"
-    " *.ps *.divx *.asf);;All files (*)"
-)
+_MANY_SELECTED = 200
+"""With more rows selected their actions are looked at with the counts, not with every change."""
 
 
 class MainWindow(QMainWindow):
@@ -252,20 +250,10 @@ class MainWindow(QMainWindow):
         )
 
     def _choose_files(self) -> None:
-        dialog = QFileDialog(self, "Add videos")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilter(_VIDEO_FILTER)
-        dialog.filesSelected.connect(lambda names: self.add([Path(name) for name in names]))
-        dialog.open()
+        choose_files(self, self.add)
 
     def _choose_folder(self) -> None:
-        dialog = QFileDialog(self, "Add a folder of videos")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda name: self.add([Path(name)]))
-        dialog.open()
+        choose_folder(self, lambda folder: self.add([folder]))
 
     def _paste(self) -> None:
         self.take(read_mime(QGuiApplication.clipboard().mimeData()))
@@ -316,6 +304,8 @@ class MainWindow(QMainWindow):
             self.side_pane.show_record(current)
         elif shown is None and self._model.rowCount() and not self.view.selectionModel().hasSelection():
             self.view.selectRow(0)
+        if self.view.selected_count() <= _MANY_SELECTED:
+            self._refresh_actions()
         if not self._summary_timer.isActive():
             self._summary_timer.start()
 

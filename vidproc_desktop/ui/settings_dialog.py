@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from vidproc_desktop.domain.workers import ConnectionReport
+from vidproc_desktop.ui.file_choosing import choose_folder
 from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.theme import Appearance
 from vidproc_desktop.ui.workers_dock import MAX_LOCAL_WORKERS
@@ -204,12 +204,12 @@ class SettingsDialog(QDialog):
         self.accept()
 
     def _choose_folder(self) -> None:
-        dialog = QFileDialog(self, "Folder for results", self.folder.text())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(self.folder.setText)
-        dialog.open()
+        choose_folder(
+            self,
+            lambda folder: self.folder.setText(str(folder)),
+            title="Folder for results",
+            begin=self.folder.text(),
+        )
 
     def _take_preset_strength(self) -> None:
         preset = self._presets.get(str(self.preset.currentData()))

@@ -101,6 +101,11 @@ class TaskView(QTableView):
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
         return [self._task_model.record(row) for row in rows]
 
+    def selected_count(self) -> int:
+        """How many rows are selected, without listing them."""
+        spans = self.selectionModel().selection()
+        return sum(spans.at(place).height() for place in range(spans.size()))
+
     def current_record(self) -> FileRecord | None:
         """The row with the keyboard focus, when it is selected."""
         index = self.currentIndex()

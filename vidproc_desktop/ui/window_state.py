@@ -49,7 +49,7 @@ class WindowState:
     @property
     def is_muted(self) -> bool:
         """True when the preview was silenced."""
-        return str(self._settings.value("muted", "false")) == "true"
+        return str(self._settings.value("muted", "false")).lower() == "true"
 
     @is_muted.setter
     def is_muted(self, muted: bool) -> None:
