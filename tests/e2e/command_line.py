@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psutil
 
@@ -44,9 +45,10 @@ class Ended:
 
 @dataclass(slots=True)
 class Command:
-    """A command that runs; its standard output is read line by line."""
+    """A command that runs; its standard output is read line by line, its standard error lies in a file."""
 
     process: subprocess.Popen[str]
+    error_file: IO[str]
     lines: list[str] = field(default_factory=list)
 
     def until_line(self, is_wanted: Callable[[str], bool]) -> str:
@@ -56,17 +58,21 @@ class Command:
             self.lines.append(line)
             if is_wanted(line):
                 return line
-        assert self.process.stderr is not None
-        raise AssertionError(f"the command ended: {''.join(self.lines)}\n{self.process.stderr.read()}")
+        raise AssertionError(f"the command ended: {''.join(self.lines)}\n{self.errors()}")
+
+    def errors(self) -> str:
+        """What it has written to standard error until now."""
+        self.error_file.seek(0)
+        return self.error_file.read()
 
     def interrupt(self) -> None:
         """Ctrl-C: the terminal signals the whole foreground group."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def end(self) -> Ended:
+    def end(self, limit_s: float = LIMIT_S) -> Ended:
         """Wait for its end."""
-        out, err = self.process.communicate(timeout=LIMIT_S)
-        return Ended(self.process.returncode, "".join(self.lines) + out, err)
+        out, _ = self.process.communicate(timeout=limit_s)
+        return Ended(self.process.returncode, "".join(self.lines) + out, self.errors())
 
     def family(self) -> list[psutil.Process]:
         """Every process that it started."""
@@ -95,20 +101,21 @@ def vidproc(*arguments: str | Path, cwd: Path | None = None, **extra: str) -> En
 @contextmanager
 def running(*arguments: str | Path, **extra: str) -> Iterator[Command]:
     """Start a command; it is killed at the end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vidproc_desktop", *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**extra),
-        start_new_session=True,
-    )
-    try:
-        yield Command(process)
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as error_file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vidproc_desktop", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=error_file,
+            text=True,
+            env=environment(**extra),
+            start_new_session=True,
+        )
+        try:
+            yield Command(process, error_file)
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def assert_gone(processes: list[psutil.Process], limit_s: float) -> None:

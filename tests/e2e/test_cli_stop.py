@@ -55,8 +55,7 @@ def test_a_second_ctrl_c_does_not_wait(clip: Path, tmp_path: Path) -> None:
         for process in psutil.Process(command.process.pid).children():  # workers that answer nothing any more
             process.send_signal(signal.SIGSTOP)
         command.interrupt()
-        assert command.process.stderr is not None
-        assert "Stopping" in command.process.stderr.readline()
+        wait_until(lambda: "Stopping" in command.errors())
         command.interrupt()
         ended = command.end()
         assert ended.code == 1
