@@ -65,6 +65,20 @@ def test_results_are_siblings_and_no_workspace_is_left(tmp_path: Path) -> None:
     assert _names(tmp_path / "out") == ["clip.mp4", "clip.poster.jpg", "clip.report.json"]
 
 
+def test_the_very_file_that_was_verified_gets_the_final_name(tmp_path: Path) -> None:
+    """Renamed in one step: a copy could be seen, or left behind, half written."""
+    task = make_task(make_source(tmp_path), tmp_path / "out")
+    destination = work.locate(task, ())
+    destination.videos.mkdir()
+    with Workspace.create(destination.videos, task.file_id, ENHANCEMENT, 1) as workspace:
+        outcome = _outcome(task, destination, workspace)
+        verified = outcome.output.stat()
+        published = publication.publish_enhancement(destination, outcome, workspace.path)
+        assert not outcome.output.exists()
+    final = published.video.stat()
+    assert (final.st_dev, final.st_ino) == (verified.st_dev, verified.st_ino)
+
+
 @pytest.mark.parametrize("taken", ["clip.mp4", "clip.report.json", "clip.poster.jpg"])
 def test_a_foreign_file_of_any_of_the_names_counts_the_stem_up(tmp_path: Path, taken: str) -> None:
     out = tmp_path / "out"
