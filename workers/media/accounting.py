@@ -14,6 +14,7 @@ from workers.media.notes import (
 )
 from workers.media.production import Material, Production
 from workers.media.surroundings import Accompaniment
+from workers.media.timestamps import is_variable
 from workers.media.verify import Verdict
 from workers.protocol.media import MediaInfo
 from workers.protocol.plan import Analysis, EnhancementPlan
@@ -104,7 +105,13 @@ def _notes(found: Findings) -> tuple[Note, ...]:
         notes.append(note(NoteCode.REMUXED, plan.remux_reason, video))
     notes += found.extra_notes
     notes += picture_notes(video, plan)
-    notes += time_notes(video, found.source.clock, production.repairs, is_variable=video.is_variable_rate)
+    varies = video.is_variable_rate and is_variable(production.times, found.source.clock.span(1))
+    notes += time_notes(video, found.source.clock, production.repairs, is_variable=varies)
+        video,
+        found.source.clock,
+        production.repairs,
+        is_variable=is_variable(production.times, found.source.clock.span(1)),
+    )
     for track in production.audio:
         notes += audio_notes(track.plan, track.statistics)
     for subtitles, cues in found.accompaniment.subtitles:

@@ -4,9 +4,10 @@ One track time base holds the source's ticks exactly, so that a variable frame r
 without a timestamp, or with one that does not follow its predecessor's, get one that does, and are counted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 MAX_TIMESCALE: Final = 2**31 - 1
@@ -81,6 +82,22 @@ class FrameTime:
     def end(self) -> int:
         """The tick at which the frame stops being shown."""
         return self.ticks + self.duration
+
+
+def is_variable(times: Sequence[FrameTime], tolerance: int) -> bool:
+    """True when a step between two frames differs from the mean step by more than rounding explains.
+
+    Args:
+        times: of all frames.
+        tolerance: what one tick of the source is in ticks of the track.
+    """
+    if len(times) < 3:
+        return False
+    steps, length = len(times) - 1, times[-1].ticks - times[0].ticks
+    return any(
+        abs((later.ticks - earlier.ticks) * steps - length) > max(1, tolerance) * steps
+        for earlier, later in pairwise(times)
+    )
 
 
 @dataclass(slots=True)
