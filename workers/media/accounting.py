@@ -107,11 +107,6 @@ def _notes(found: Findings) -> tuple[Note, ...]:
     notes += picture_notes(video, plan)
     varies = video.is_variable_rate and is_variable(production.times, found.source.clock.span(1))
     notes += time_notes(video, found.source.clock, production.repairs, is_variable=varies)
-        video,
-        found.source.clock,
-        production.repairs,
-        is_variable=is_variable(production.times, found.source.clock.span(1)),
-    )
     for track in production.audio:
         notes += audio_notes(track.plan, track.statistics)
     for subtitles, cues in found.accompaniment.subtitles:
