@@ -24,18 +24,19 @@ from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress
 from workers.protocol.plan import DenoiseStep, EncoderSpeed, EnhancementSettings
 from workers.protocol.report import NoteCode
+from workers.runtime.executor import Executor, ExecutorOptions
 
 COUNT = 40
 TIMES = uneven_times(COUNT)
 LAST = 4321
+SETTINGS = EnhancementSettings(encoder_speed=EncoderSpeed.VERYFAST)
 
 
 def enhanced(source: Path) -> EnhancementOutcome:
     """The source made better in a fresh folder beside it."""
     workspace = source.with_suffix(".work")
     workspace.mkdir()
-    settings = EnhancementSettings(encoder_speed=EncoderSpeed.VERYFAST)
-    job = EnhancementJob("file-1", 1, "worker", source, workspace, "film.mp4", settings, "key", 2)
+    job = EnhancementJob("file-1", 1, "worker", source, workspace, "film.mp4", SETTINGS, "key", 2)
     return enhance(job, lambda progress: None)
 
 
@@ -192,22 +193,26 @@ def test_as_much_noise_is_removed_as_there_is(tmp_path: Path, sigma: float) -> N
     assert report.gate.sigma_after < 0.5 * sigma
 
 
-@pytest.mark.parametrize("threads", [(2, 1, 2), (1, 1)])
-def test_a_gentle_attempt_may_follow_in_the_same_process(film: Path, threads: tuple[int, ...]) -> None:
-    settings = EnhancementSettings(encoder_speed=EncoderSpeed.VERYFAST)
-    for number, count in enumerate(threads):
-        workspace = film.with_suffix(f".{number}")
-        workspace.mkdir()
-        job = EnhancementJob("f", 1, "w", film, workspace, "film.mp4", settings, "key", count)
-        assert enhance(job, lambda progress: None).report.frames_out == COUNT
+async def test_a_gentle_attempt_may_follow_in_the_same_child(film: Path) -> None:
+    executor = Executor(ExecutorOptions("gentle", ("enhance",)))
+    await executor.start()
+    try:
+        for number, threads in enumerate((2, 1, 2, 1)):
+            workspace = film.with_suffix(f".{number}")
+            workspace.mkdir()
+            job = EnhancementJob("f", 1, "w", film, workspace, "film.mp4", SETTINGS, "key", threads)
+            outcome = await executor.run(job, timeout_s=60)
+            assert isinstance(outcome, EnhancementOutcome)
+            assert outcome.report.frames_out == COUNT
+    finally:
+        await executor.aclose()
 
 
 def test_progress_never_falls_and_ends_at_the_end(film: Path) -> None:
     seen: list[Progress] = []
     workspace = film.with_suffix(".work")
     workspace.mkdir()
-    settings = EnhancementSettings(encoder_speed=EncoderSpeed.VERYFAST)
-    enhance(EnhancementJob("f", 1, "w", film, workspace, "film.mp4", settings, "key", 1), seen.append)
+    enhance(EnhancementJob("f", 1, "w", film, workspace, "film.mp4", SETTINGS, "key", 1), seen.append)
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
