@@ -4,10 +4,11 @@ Knows paths and errors; nothing of rows, probes or the loop.
 """
 
 import errno
+import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -143,13 +144,27 @@ def _walk_folder(folder: Path, max_size_bytes: int) -> Iterator[Finding]:
             yield Refusal(displayable(str(here)), *_why(error))
             continue
         deeper = []
+        names = {entry.name for entry in listed}
         for entry in listed:
             if _is_folder(entry):
                 if is_worth_entering(entry.name):
                     deeper.append(Path(entry.path))
-            elif is_worth_probing(entry.name):
+            elif is_worth_probing(entry.name) and not _is_result(entry, names):
                 yield describe(Path(entry.path), max_size_bytes)
         waiting.extend(reversed(deeper))
+
+
+def _is_result(entry: "os.DirEntry[str]", names: Collection[str]) -> bool:
+    """A result of ours with its report beside it: whoever drops a folder again does not want it enhanced twice."""
+    stem, dot, suffix = entry.name.rpartition(".")
+    report_name = f"{stem}.report.json"
+    if not dot or suffix != "mp4" or report_name not in names:
+        return False
+    try:
+        report = json.loads(Path(entry.path).with_name(report_name).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and report.get("output_name") == displayable(entry.name)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -306,6 +306,8 @@ class Session:
         if inlet is not None:
             inlet.close()
         if transport is not None:
+            if transport.workers is not None and not transport.is_local:
+                await transport.workers.set_count(0)
             await transport.broker.aclose()
         self._pool.forget_all()
         self._pool.close()
