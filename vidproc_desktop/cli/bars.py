@@ -39,6 +39,7 @@ class BarView(ErrorView):
         )
         self._bars: dict[str, TaskID] = {}
         self._all: TaskID | None = None
+        self._is_drawing = False
         self._count = self._finished_count = 0
 
     def added(self, file: FileRecord) -> None:  # noqa: ARG002 - the bar for all only counts
@@ -46,6 +47,7 @@ class BarView(ErrorView):
         self._count += 1
         if self._all is None:
             self._progress.start()
+            self._is_drawing = True
             self._all = self._progress.add_task("", name="[bold]All files", state="", speed="", left="")
         self._progress.update(self._all, total=self._count)
         self._count_up()
@@ -105,7 +107,9 @@ class BarView(ErrorView):
         for bar in self._bars.values():
             self._progress.remove_task(bar)
         self._bars.clear()
-        self._progress.stop()
+        if self._is_drawing:
+            self._is_drawing = False
+            self._progress.stop()
 
     def _tell(self, text: str) -> None:
         if self._err.isatty():

@@ -89,7 +89,7 @@ def test_bars_end_with_where_everything_lies() -> None:
     text = out.getvalue()
     assert "done  clip [bold].mov" in text, "a name is text and never markup"
     assert "enhanced: /out/clip.mp4" in text
-    assert text.endswith("1 of 1 done in 2.0 s.\n")
+    assert text.splitlines()[-1] == "1 of 1 done in 2.0 s."
     assert err.getvalue() == "/videos/no.txt: This is no video.\n"
 
 
