@@ -117,6 +117,33 @@ async def test_a_worker_that_says_nothing_is_replaced(
     await until_idle(bench.sink, 1)
 
 
+async def test_a_worker_set_aside_begins_anew_and_nothing_waits_for_ever(
+    bench: LocalBench, tmp_path: Path, output: Path
+) -> None:
+    await bench.start()
+    bad = [make_source(tmp_path, f"bad{n}.mov", **{"raise": "encoder_failed"}) for n in range(3)]
+    good = [make_source(tmp_path, f"good{n}.mov") for n in range(2)]
+    for source in (*bad, *good):
+        await bench.broker.publish(make_task(source, output, file_id=source.stem))
+    finals = await bench.sink.until_final(5)
+    assert [(status.file_id, status.status, status.attempt) for status in finals] == [
+        *((source.stem, Status.FAILED, 1) for source in bad),
+        *((source.stem, Status.COMPLETED, 1) for source in good),
+    ]
+
+
+async def test_workers_without_their_libraries_are_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKER_JOBS_BROKEN", "1")
+    sink = Hearing()
+    broker = LocalBroker(stdio_commands(tmp_path / "data"))
+    await broker.start(sink)
+    await sink.until(lambda: sink.healths[-1].state is BrokerState.NO_WORKER)
+    assert "libraries cannot be loaded" in sink.healths[-1].message
+    await broker.aclose()
+
+
 @pytest.mark.parametrize(
     "text",
     [

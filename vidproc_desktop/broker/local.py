@@ -152,6 +152,7 @@ class LocalBroker:
             case WorkerHeartbeat():
                 sink.on_heartbeat(message)
                 if message.state is WorkerState.SET_ASIDE and not message.current:
+                    place.complaint = message.message
                     self._begin_anew(place)
                 self._judge()
                 self._hand_out()
@@ -163,7 +164,7 @@ class LocalBroker:
 
         It may have been handed a task between its last failure and this word of it: that one is not begun.
         """
-        _log.warning("%s is set aside and begins anew", place.name)
+        _log.warning("%s is set aside and begins anew: %s", place.name, place.complaint)
         not_begun = [delivery for delivery in place.held.values() if delivery.cancelled_at is None]
         for delivery in not_begun:
             del place.held[delivery.key]
@@ -199,7 +200,8 @@ class LocalBroker:
         if worker_id is not None:
             self._sink.on_worker_gone(worker_id)
         if place.failures >= FAILURES_UNTIL_TOLD and not place.is_leaving:
-            self._complain("\n".join((end.words, *end.last_lines[-3:])))
+            self._complain(place.complaint or "\n".join((end.words, *end.last_lines[-3:])))
+        place.complaint = None
         self._hand_out()
 
     def _on_trouble(self, place: Place, error: UserFacingError) -> None:

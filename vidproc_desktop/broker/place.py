@@ -27,6 +27,8 @@ SILENT_LIMIT_S: Final = 60.0
 """A process that says nothing for this long, with a heartbeat every five seconds, hangs."""
 CANCEL_LIMIT_S: Final = 10.0
 """A worker that has not stopped a cancelled task by then is stopped itself."""
+_UNPROVEN: Final = frozenset({WorkerState.STARTING, WorkerState.SET_ASIDE})
+"""A worker that cannot load its libraries starts, and is set aside at once."""
 _TAKES: Final = frozenset({WorkerState.IDLE, WorkerState.BUSY})
 
 
@@ -50,7 +52,9 @@ class Place:
         self.held: dict[DeliveryKey, Delivery] = {}
         self.heartbeat: WorkerHeartbeat | None = None
         self.failures = 0
-        """Starts in a row without a sign of life."""
+        """Starts in a row without one that was fit for work."""
+        self.complaint: str | None = None
+        """Why the last process was of no use, in its own words."""
         self.is_leaving = False
         self._command = command
         self._events = events
@@ -155,7 +159,7 @@ class Place:
         self._last_heard = time.monotonic()
         if isinstance(message, WorkerHeartbeat):
             self.heartbeat = message
-            if message.state is not WorkerState.STARTING:
+            if message.state not in _UNPROVEN:
                 self.failures = 0
         self._events.on_message(self, message)
 

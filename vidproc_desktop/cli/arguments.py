@@ -109,8 +109,8 @@ def _add_metadata(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_files(parser: argparse.ArgumentParser, output_help: str) -> None:
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="videos, or folders with videos")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help=output_help)
+    parser.add_argument("files", nargs="+", type=_path, metavar="FILE", help="videos, or folders with videos")
+    parser.add_argument("-o", "--output", type=_path, metavar="DIR", help=output_help)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -138,8 +138,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="where state, logs and scratch files lie"
+        "--data-dir", type=_path, metavar="DIR", help="where state, logs and scratch files lie"
     )
+
+
+def _path(text: str) -> Path:
+    """Not empty: `Path("")` is the current folder, and what an unset variable of a script leaves behind."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path was given")
+    return Path(text)
 
 
 def _strength(text: str) -> float:

@@ -26,6 +26,8 @@ from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.session import SessionOptions
 from workers.protocol.states import ProcessType
 
+_LOCAL_PATIENCE_S = 60.0
+"""Workers of this computer that have not started by then will not."""
 _USAGE_CODES = frozenset({UserErrorCode.BROKER_URL_INVALID, UserErrorCode.SETTINGS_INVALID})
 
 
@@ -132,6 +134,7 @@ async def _carry_out(chosen: Chosen, settings: Settings, *, place: Place, view: 
         settings=enhancement,
         process_types=both if chosen.command == "enhance" else both[1:],
         broker_timeout_s=chosen.broker_timeout_s,
+        worker_timeout_s=_LOCAL_PATIENCE_S if settings.rabbitmq_url is None else None,
     )
     with Interrupt() as interrupt:
         session = make_session(place, settings, options)

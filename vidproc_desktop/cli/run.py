@@ -40,6 +40,8 @@ class Job:
     settings: EnhancementSettings
     process_types: tuple[ProcessType, ...]
     broker_timeout_s: float | None
+    worker_timeout_s: float | None = None
+    """How long to go on without a single worker; None: one may join at any time."""
 
 
 class Run:
@@ -124,18 +126,17 @@ class Run:
         return True
 
     def _has_waited_too_long(self, health: BrokerHealth) -> bool:
-        limit_s = self._job.broker_timeout_s
-        if limit_s is None or health.state is not BrokerState.UNREACHABLE:
+        is_unreachable = health.state is BrokerState.UNREACHABLE
+        has_no_worker = health.state is BrokerState.NO_WORKER
+        limit_s = self._job.broker_timeout_s if is_unreachable else self._job.worker_timeout_s
+        if limit_s is None or not (is_unreachable or has_no_worker) or time.time() - health.since < limit_s:
             return False
-        if time.time() - health.since < limit_s:
-            return False
-        self._view.notice(
-            UserFacingError(
-                UserErrorCode.BROKER_UNREACHABLE,
-                f"The broker could not be reached for {limit_s:g} s.",
-                detail=health.message,
-            )
+        code, title = (
+            (UserErrorCode.BROKER_UNREACHABLE, f"The broker could not be reached for {limit_s:g} s.")
+            if is_unreachable
+            else (UserErrorCode.NO_WORKER, f"No worker was fit for work for {limit_s:g} s.")
         )
+        self._view.notice(UserFacingError(code, title, detail=health.message))
         return True
 
     async def _stop(self) -> None:

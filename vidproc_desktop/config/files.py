@@ -57,7 +57,8 @@ def load_settings(data_dir: Path | None = None) -> Settings:
     if data_dir is None and os.environ.get("VIDPROC_DATA_DIR", "").strip():
         data_dir = Path(os.environ["VIDPROC_DATA_DIR"])
     if data_dir is not None:
-        data_dir = data_dir.expanduser().resolve()
+        # Not Path.resolve, which raises for a loop of links: whoever makes the folder says what is wrong with it.
+        data_dir = Path(os.path.realpath(data_dir.expanduser()))
     table = _read(settings_path(data_dir))
     values = read_names(table)
     try:
