@@ -43,6 +43,22 @@ class Show(StrEnum):
         return Side.BEFORE if self is Show.BEFORE else Side.AFTER
 
 
+def _settle_overrides(shared: QObject) -> None:
+    """Let the binding find out, on this thread, that no Python method stands behind a notification of `shared`.
+
+    Qt's media threads disconnect from these objects while they hold Qt's lock of connections. The first time that
+    happens the binding needs Python's interpreter lock to look for an override of `disconnectNotify`, and the window,
+    which holds that lock while it stops the player, waits for the lock of connections: both wait for ever. Once
+    the answer is known it is remembered, and no media thread asks for the interpreter again.
+    """
+    connection = shared.objectNameChanged.connect(_ignore)
+    shared.objectNameChanged.disconnect(connection)
+
+
+def _ignore() -> None:
+    """Connected for a moment only."""
+
+
 class _Deck(QObject):
     """One file: a player, its sink, its sound, its last frame."""
 
@@ -56,6 +72,8 @@ class _Deck(QObject):
         self.frame: QVideoFrame | None = None
         self.error = ""
         self.is_missing = False
+        for shared in (self.player, self.sink, self.sound):
+            _settle_overrides(shared)
         self.player.setVideoSink(self.sink)
         self.player.setAudioOutput(self.sound)
         self.sink.videoFrameChanged.connect(self._keep)
