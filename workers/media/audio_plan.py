@@ -38,16 +38,17 @@ def output_layout(info: AudioStreamInfo) -> str:
     """The smallest standard layout that has every channel of the source, else 7.1."""
     if info.layout is None:
         return {1: "mono", 2: "stereo"}.get(info.channels, "5.1" if info.channels <= 6 else "7.1")
-    speakers = {_front(channel.name) for channel in AudioLayout(info.layout).channels}
+    speakers = _speakers(info.layout)
     for name in _STANDARD_LAYOUTS:
-        if speakers <= {_front(channel.name) for channel in AudioLayout(name).channels}:
+        if info.channels <= AudioLayout(name).nb_channels and speakers <= _speakers(name):
             return name
     return "5.1" if info.channels <= 6 else "7.1"
 
 
-def _front(channel: str) -> str:
-    """Side and back surrounds are one pair in the smaller layouts."""
-    return {"SL": "BL", "SR": "BR"}.get(channel, channel)
+def _speakers(layout: str) -> set[str]:
+    """Names of a layout's channels; a single pair of surrounds is one pair, at the side or at the back."""
+    pair = {"SL": "BL", "SR": "BR"}
+    return {pair.get(channel.name, channel.name) for channel in AudioLayout(layout).channels}
 
 
 def plan_track(info: AudioStreamInfo, *, is_damaged: bool) -> AudioPlan:

@@ -189,4 +189,4 @@ class TimestampRepair:
 
 def _overshoots(previous: int, ticks: int, after: int | None) -> bool:
     """True when this timestamp is the odd one out: its successor fits its predecessor, but not it."""
-    return after is not None and previous < after <= ticks
+    return after is not None and previous < after < ticks
