@@ -4,10 +4,10 @@ Each track is a lazy stream of packets with exact times on the output's clock, s
 as it needs. Knows one track at a time and nothing of pictures.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,6 +20,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
+from workers.media.audio_audit import AudioAudit
 from workers.media.audio_plan import OUTPUT_RATE_HZ, AudioPlan
 from workers.media.packet_scan import DemuxErrors, packets
 from workers.media.source import open_source
@@ -60,13 +61,23 @@ class AudioTrack:
         plan: what becomes of the track.
         origin_s: the moment of the source's clock that becomes zero.
         bit_rate_per_channel: bit/s, for a track that is encoded.
+        audited: what decoding a track that is copied has shown.
     """
 
-    def __init__(self, path: Path, plan: AudioPlan, *, origin_s: Fraction, bit_rate_per_channel: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: AudioPlan,
+        *,
+        origin_s: Fraction,
+        bit_rate_per_channel: int,
+        audited: AudioAudit | None = None,
+    ) -> None:
         self._path = path
         self.plan = plan
         self._origin_s = origin_s
         self._bit_rate_per_channel = bit_rate_per_channel
+        self._audit = audited
         self._source: InputContainer | None = None
         self._output: AudioStream | None = None
         self.statistics = AudioStatistics()
@@ -108,25 +119,39 @@ class AudioTrack:
     def _copied(self) -> Iterator[MediaPacket]:
         """Packets on a clock of samples: coarse timestamps are replaced by counting where they agree with it."""
         rate = self.plan.info.sample_rate_hz
+        assert self._output is not None, "open() comes first"
         expected: int | None = None
+        delay = 0
         for packet in self._source_packets():
-            if packet.pts is None and expected is None:
-                continue
-            samples = _duration_samples(packet, rate)
+            if expected is None:
+                if packet.pts is None:
+                    continue
+                expected, delay = self._copied_start(packet, rate)
             stated = expected if packet.pts is None else self._samples_at(packet, rate)
             tolerance = max(1, round(_tick_s(packet) * rate * 2))
-            start = expected if expected is not None and abs(stated - expected) <= tolerance else stated  # type: ignore[operator]  # one of the two is known
-            if expected is not None and start is not None and start < expected:
+            start = expected if abs(stated - expected) <= tolerance else stated
+            if start < expected:
                 self.statistics.cut_s += Fraction(expected - start, rate)
                 continue
-            assert start is not None
-            expected = start + samples
-            packet.pts = packet.dts = start
-            packet.duration = samples
+            expected = start + _duration_samples(packet, rate)
+            packet.pts = packet.dts = start + delay
+            packet.duration = expected - start
             packet.time_base = Fraction(1, rate)
-            assert self._output is not None, "open() comes first"
             packet.stream = self._output
             yield packet
+
+    def _copied_start(self, packet: MediaPacket, rate: int) -> tuple[int, int]:
+        """Where the first packet starts, in samples, and how far the run-in moves the track in the sample table."""
+        stated = self._samples_at(packet, rate)
+        run_in = _skipped_samples(packet)
+        if not run_in or self._audit is None or self._audit.first_s is None:
+            return stated, 0
+        first_s = self._audit.first_s - self._origin_s
+        if first_s > 0:
+            self.statistics.first_s = first_s
+            self.statistics.end_s = None if self._audit.end_s is None else self._audit.end_s - self._origin_s
+            self.statistics.priming_samples = run_in
+        return round(first_s * rate) - run_in, run_in if first_s > 0 else 0
 
     def _samples_at(self, packet: MediaPacket, rate: int) -> int:
         assert packet.pts is not None
@@ -223,37 +248,16 @@ class AudioTrack:
             self.statistics.broken_packets += 1
 
 
-@dataclass(frozen=True, slots=True)
-class AudioAudit:
-    """What decoding a track to its end showed; times on the file's own clock."""
-
-    broken_packets: int
-    first_s: Fraction | None
-    end_s: Fraction | None
-
-
-def audit(container: InputContainer, stream: AudioStream) -> AudioAudit:
-    """Decode one track of an open file to its end."""
-    broken = 0
-    first_s: Fraction | None = None
-    end_s: Fraction | None = None
-    for packet in chain(packets(container, DemuxErrors(), (stream,)), (None,)):
-        try:
-            frames = stream.codec_context.decode(packet)
-        except av.FFmpegError:
-            broken += 1
-            continue
-        for frame in frames:
-            if frame.pts is None:
-                continue
-            start_s = frame.pts * fraction(stream.time_base)
-            first_s = start_s if first_s is None else first_s
-            end_s = start_s + Fraction(frame.samples, frame.sample_rate)
-    return AudioAudit(broken, first_s, end_s)
-
-
 def _tick_s(packet: MediaPacket) -> Fraction:
     return fraction(packet.time_base)
+
+
+def _skipped_samples(packet: MediaPacket) -> int:
+    """Samples at the beginning of a packet's sound that are not for the ear (AV_PKT_DATA_SKIP_SAMPLES)."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    count: int = struct.unpack_from("<I", bytes(packet.get_sidedata("skip_samples")))[0]
+    return count
 
 
 def _duration_samples(packet: MediaPacket, rate: int) -> int:

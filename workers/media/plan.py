@@ -108,14 +108,14 @@ def output_colour(video: VideoStreamInfo) -> OutputColour:
     is_hd = video.height_px >= _HD_LINES or video.width_px >= 1280
     default = "bt709" if is_hd else "smpte170m"
     colour = video.colour
-    matrix = "bt709" if colour.matrix in _RGB_MATRICES else colour.matrix
+    matrix = None if colour.matrix in _RGB_MATRICES else colour.matrix
     named = (colour.primaries, colour.transfer, matrix)
     primaries, transfer, matrix = (default if name in _UNSPECIFIED else name for name in named)
     return OutputColour(
         primaries=primaries or default,
         transfer=transfer or default,
         matrix=matrix or default,
-        is_assumed=any(name in _UNSPECIFIED for name in named),
+        is_assumed=any(name in _UNSPECIFIED for name in (colour.primaries, colour.transfer, colour.matrix)),
     )
 
 

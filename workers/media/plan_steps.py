@@ -32,6 +32,7 @@ _COMBED_SHARE: Final = 0.2
 _DULL_BLACK: Final = 0.06
 _DULL_WHITE: Final = 0.87
 _MAX_BLACK: Final = 0.08
+_FLAT: Final = 0.15
 _LIGHT_BY_NATURE: Final = 0.25
 _DARK_BY_NATURE: Final = 0.5
 """Beyond these, a picture has no dark or no light parts that were meant to be black or white."""
@@ -171,11 +172,14 @@ def decide_sharpen(analysis: Analysis, settings: EnhancementSettings, *, is_deno
 
 
 def _levels(analysis: Analysis, strength: float) -> tuple[float, float, list[str]]:
-    black, white, reasons = 0.0, 1.0, []
+    black, white = 0.0, 1.0
+    reasons: list[str] = []
+    if analysis.contrast_spread < _FLAT:
+        return black, white, reasons
     if _DULL_BLACK < analysis.black_level < _LIGHT_BY_NATURE:
         black = min(_MAX_BLACK, analysis.black_level - _LEVEL_MARGIN) * strength
         reasons.append(f"black is only {analysis.black_level:.0%} dark")
-    if _DARK_BY_NATURE < analysis.white_level < _DULL_WHITE and analysis.contrast_spread > 0.05:
+    if _DARK_BY_NATURE < analysis.white_level < _DULL_WHITE:
         white = 1 - (1 - max(_MIN_WHITE, analysis.white_level + _LEVEL_MARGIN)) * strength
         reasons.append(f"the brightest parts reach only {analysis.white_level:.0%}")
     return round(black, 4), round(white, 4), reasons

@@ -9,7 +9,8 @@ from typing import cast
 from av.audio.stream import AudioStream
 
 from workers.media.assemble import Surroundings
-from workers.media.audio import AudioAudit, AudioTrack, audit
+from workers.media.audio import AudioTrack
+from workers.media.audio_audit import AudioAudit, audit
 from workers.media.audio_plan import is_browser_aac, plan_track
 from workers.media.probe import Examination
 from workers.media.source import open_source
@@ -61,6 +62,7 @@ class Accompaniment:
                     plan_track(info, is_damaged=self.is_damaged(info)),
                     origin_s=self.origin_s,
                     bit_rate_per_channel=self.bit_rate_per_channel,
+                    audited=self.audits.get(info.index),
                 )
                 for info in self.audio
             ),

@@ -16,7 +16,7 @@ from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from workers.media.audio import AudioAudit, audit
+from workers.media.audio_audit import AudioAudit, audit
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.mp4_boxes import is_fast_start
 from workers.media.mp4_edits import movie_duration_s, shown_until_s

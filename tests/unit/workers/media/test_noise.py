@@ -10,7 +10,10 @@ def scene(shift: int = 0, size: int = 256) -> NDArray[np.float32]:
     """Soft shapes, moved sideways."""
     x = np.arange(size, dtype=np.float32)[None, :] + shift
     y = np.arange(size, dtype=np.float32)[:, None]
-    return (110 + 50 * np.sin(x / 23) + 30 * np.cos(y / 17 + x / 41)).astype(np.float32)
+    picture: NDArray[np.float32] = (110 + 50 * np.sin(x / 23) + 30 * np.cos(y / 17 + x / 41)).astype(
+        np.float32
+    )
+    return picture
 
 
 def noisy(picture: NDArray[np.float32], sigma: float, seed: int) -> NDArray[np.float32]:
