@@ -30,7 +30,8 @@ _GRAB: Final = (
     "import sys\n"
     "from PySide6.QtGui import QGuiApplication\n"
     "application = QGuiApplication(sys.argv)\n"
-    "sys.exit(0 if application.primaryScreen().grabWindow(0).save(sys.argv[1]) else 1)\n"
+    "window = int(sys.argv[2]) if len(sys.argv) > 2 else 0\n"
+    "sys.exit(0 if application.primaryScreen().grabWindow(window).save(sys.argv[1]) else 1)\n"
 )
 
 
@@ -177,10 +178,15 @@ class Stage:
 
     def move(self, x_px: float, y_px: float) -> None:
         """Move the pointer to a place in the window."""
-        place = self.xdo("getwindowgeometry", "--shell", self._window)
-        geometry: dict[str, str] = dict(line.split("=") for line in place.splitlines() if "=" in line)
-        x, y = int(geometry["X"]) + x_px * self._scale, int(geometry["Y"]) + y_px * self._scale
-        self.xdo("mousemove", "--sync", str(round(x)), str(round(y)))
+        # Not by the window's position: xdotool counts the frame of the window manager twice there.
+        self.xdo(
+            "mousemove",
+            "--window",
+            self._window,
+            "--sync",
+            str(round(x_px * self._scale)),
+            str(round(y_px * self._scale)),
+        )
 
     def click(self, x_px: float, y_px: float, *, button: int = 1) -> None:
         """Click a place in the window."""
@@ -200,7 +206,11 @@ class Stage:
             yield
 
     def drag(
-        self, *paths: Path, to_px: tuple[int, int] = (500, 400), hover_picture: Path | None = None
+        self,
+        *paths: Path,
+        to_px: tuple[int, int] = (500, 400),
+        hover_picture: Path | None = None,
+        shoot: Path | None = None,
     ) -> None:
         """Drag files from another program's window into ours, step by step, and drop them there.
 
@@ -208,6 +218,7 @@ class Stage:
             paths: the files.
             to_px: where they are dropped.
             hover_picture: take a picture while they hover, and give the drag up instead of dropping.
+            shoot: where a picture of the window alone goes at that moment.
         """
         with self.helper(_DRAG_SOURCE, *map(str, paths)):
             source = wait_for(
@@ -227,6 +238,8 @@ class Stage:
                     )  # a hand does not jump either; each step is a message between three programs
                 if hover_picture is not None:
                     wait_for("the veil over the window", lambda: self._shows_veil(hover_picture))
+                    if shoot is not None:
+                        self.grab_window(shoot)
             finally:
                 if hover_picture is not None:
                     self.key("Escape")  # the drag is given up
@@ -276,6 +289,29 @@ class Stage:
             env=self._env | {"QT_SCALE_FACTOR": "1"}, check=True, capture_output=True, timeout=60,
         )  # fmt: skip
         return path
+
+    def grab_window(self, path: Path, window: str = "") -> Path:
+        """A picture of one window without what surrounds it: the main window, or another one by its id."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, "-c", _GRAB, str(path), window or self._window],
+            env=self._env | {"QT_SCALE_FACTOR": "1"}, check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        return path
+
+    def window_named(self, pattern: str) -> str:
+        """Id of a visible window by its title; empty when there is none."""
+        found = self.xdo("search", "--onlyvisible", "--name", pattern, check=False).split()
+        return found[-1] if found else ""
+
+    def settle(self) -> None:
+        """Wait until two pictures half a second apart look alike, or four times that (a film may be playing)."""
+        first, second = self.folder / "settle-1.png", self.folder / "settle-2.png"
+        for _ in range(4):
+            self.grab(first)
+            time.sleep(0.5)
+            if first.read_bytes() == self.grab(second).read_bytes():
+                return
 
     def tasks(self) -> Sequence[Task]:
         """What the program has stored of every file."""

@@ -84,4 +84,4 @@ def test_done_says_when_the_file_was_clean(tmp_path: object) -> None:
     clean = replace(
         row, enhancement=replace(row.enhancement, result=result.model_copy(update={"was_remuxed": True}))
     )
-    assert words.status_in_words(clean) == "Done, was clean already"
+    assert words.status_in_words(clean) == "Already clean"

@@ -53,12 +53,14 @@ def refusals_in_words(report: IntakeReport) -> tuple[str, str]:
 def _refused_lines(refused: Sequence[Refusal]) -> list[str]:
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for refusal in refused:
-        groups[refusal.reason].append(PurePath(refusal.path).name or refusal.path)
+        name = PurePath(refusal.path).name or refusal.path
+        # The name stands before the reason; without it the same reasons of several files go together.
+        groups[refusal.reason.replace(f"“{name}”", "this file")].append(name)
     lines = []
     for reason, names in list(groups.items())[:_REASONS_SHOWN]:
         shown = ", ".join(names[:_NAMES_SHOWN])
         more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
-        lines.append(f"{shown}{more}: {reason}")
+        lines.append(f"{shown}{more}: {reason[:1].lower()}{reason[1:]}")
     if len(groups) > _REASONS_SHOWN:
         lines.append(f"… and {len(groups) - _REASONS_SHOWN} other reasons.")
     return lines

@@ -160,9 +160,10 @@ def _title(kind: str, number: int, count: int, stream: StreamInfo) -> str:
 
 
 def _codec(stream: StreamInfo) -> str | None:
-    name = stream.codec_long or stream.codec
-    if name is None:
+    if stream.codec is None:
         return "Unknown"
+    # "H.264 / AVC / MPEG-4 AVC / MPEG-4 part 10": one of its names is enough.
+    name = (stream.codec_long or stream.codec).partition(" / ")[0]
     return f"{name}, {stream.profile}" if stream.profile else name
 
 

@@ -91,7 +91,7 @@ class SettingsDialog(QDialog):
         self.url.setPlaceholderText(_DEFAULT_URL)
         self.url.setAccessibleName("Address of the RabbitMQ server")
         self.answer.setWordWrap(True)
-        self.answer.setMinimumHeight(self.answer.fontMetrics().height() * 2 + 4)
+        self.answer.hide()
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         for field in (
@@ -194,6 +194,7 @@ class SettingsDialog(QDialog):
 
     def _say(self, words: str, *, ok: bool | None) -> None:
         self.answer.setText(words)
+        self.answer.show()
         self.answer.setProperty("ok", ok is True)
         self.answer.setProperty("bad", ok is False)
         self.answer.style().unpolish(self.answer)

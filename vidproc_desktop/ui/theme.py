@@ -14,6 +14,9 @@ from PySide6.QtWidgets import QApplication
 
 from vidproc_desktop.ui.words import RowState
 
+_TRACK_ALPHA = 64
+"""The empty part of a bar is seen on plain and on selected rows alike."""
+
 
 class Appearance(StrEnum):
     """What the user chose."""
@@ -111,6 +114,8 @@ class StatusColours:
 
 def status_colours(shades: Shades) -> StatusColours:
     """Status colours of one scheme."""
+    track = QColor(shades.muted)
+    track.setAlpha(_TRACK_ALPHA)
     return StatusColours(
         accent=QColor(shades.accent),
         done=QColor(shades.done),
@@ -118,7 +123,7 @@ def status_colours(shades: Shades) -> StatusColours:
         waiting=QColor(shades.waiting),
         warning=QColor(shades.warning),
         line=QColor(shades.line),
-        track=QColor(shades.line),
+        track=track,
         muted=QColor(shades.muted),
         stage=QColor(shades.stage),
     )

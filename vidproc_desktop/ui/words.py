@@ -127,7 +127,7 @@ def status_in_words(record: FileRecord) -> str:
     if state is RowState.CANCELLED:
         return "Cancelled"
     result = record.enhancement_result
-    return "Done, was clean already" if result is not None and result.was_remuxed else "Done"
+    return "Already clean" if result is not None and result.was_remuxed else "Done"
 
 
 def round_attempt(task: TaskRecord) -> int:

@@ -99,14 +99,16 @@ class PictureView(QWidget):
 
     def _paint_split(self, painter: QPainter) -> None:
         line_x = self.width() * self._split
+        top, bottom = 0.0, float(self.height())
         for side, left, right in ((Side.BEFORE, 0.0, line_x), (Side.AFTER, line_x, float(self.width()))):
             painter.save()
             painter.setClipRect(QRectF(left, 0, right - left, self.height()))
             if (target := self._paint_side(painter, side)) is not None:
                 self._paint_badge(painter, side, target)
+                top, bottom = target.top(), target.bottom()
             painter.restore()
         painter.setPen(QPen(QColor(255, 255, 255, 230), 2))
-        painter.drawLine(QPointF(line_x, 0), QPointF(line_x, self.height()))
+        painter.drawLine(QPointF(line_x, top), QPointF(line_x, bottom))
         painter.setBrush(QColor(20, 22, 26, 200))
         middle = QPointF(line_x, self.height() / 2)
         painter.drawEllipse(middle, _GRIP_PX, _GRIP_PX)
