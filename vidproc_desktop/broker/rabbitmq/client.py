@@ -101,6 +101,8 @@ class RabbitMQClient:
         if watcher is not None:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
+        if self._consuming.is_ready:
+            await self._subscriber.finish(self._timing.close_s)
         await asyncio.gather(self._publishing.aclose(), self._consuming.aclose())
         await self._publisher.aclose()
         self._tell(BrokerState.STOPPED, "Not connected.")

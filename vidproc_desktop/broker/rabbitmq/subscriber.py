@@ -40,9 +40,14 @@ class Subscriber:
         self._channel: AbstractChannel | None = None
         self._inspection: AbstractChannel | None = None
         self._missed = 0
+        self._in_hand = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._is_finishing = False
 
     async def set_up(self, connection: AbstractConnection) -> None:
         """Prepare a fresh connection: declare, consume, and open a channel for looking at queues."""
+        self._is_finishing = False
         channel = await connection.channel(publisher_confirms=False)
         await declare_shared(channel, self._client_id)
         self._inspection = await connection.channel(publisher_confirms=False)
@@ -114,7 +119,28 @@ class Subscriber:
         answer = await underlay.queue_declare(queue.name, passive=True, timeout=_INSPECT_LIMIT_S)
         return answer.consumer_count or 0
 
+    async def finish(self, limit_s: float) -> None:
+        """Take no more, and let those that were taken be acknowledged, within the limit; the rest comes again."""
+        self._is_finishing = True
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._is_idle.wait()
+        except TimeoutError:
+            _log.info("%d statuses were not durable at the end and come again", self._in_hand)
+
     async def _on_delivery(self, message: AbstractIncomingMessage) -> None:
+        if self._is_finishing:
+            return
+        self._in_hand += 1
+        self._is_idle.clear()
+        try:
+            await self._take(message)
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._is_idle.set()
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
         try:
             status = decode_from_worker(message.body)
         except UndecodableMessage as error:
