@@ -39,7 +39,7 @@ def as_message(message: WireModel | Mapping[str, object]) -> AnyMessage:
         return message
     if isinstance(message, WireModel):
         raise UndecodableMessage(f"{type(message).__name__} is not a message")
-    body = to_json(dict(message), exclude_none=True)
+    body = to_json(dict(message))
     return decode_from_worker(body) if message.get("type") in _FROM_WORKER else decode_to_worker(body)
 
 
