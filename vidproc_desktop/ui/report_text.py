@@ -10,7 +10,7 @@ from workers.protocol.report import Check, EnhancementReport
 _STEP_WORDS = {
     StepKind.TONE_MAP: "Tone mapping",
     StepKind.DEINTERLACE: "Deinterlacing",
-    StepKind.DENOISE: "Noise removed",
+    StepKind.DENOISE: "Noise reduction",
     StepKind.COLOUR: "Contrast and colour",
     StepKind.SHARPEN: "Sharpening",
     StepKind.GEOMETRY: "Orientation and size",

@@ -139,7 +139,8 @@ def _geometry(video: VideoStream, promise: Promise) -> Check:
     upright = "display_matrix" not in context.coded_side_data
     even = context.width % 2 == 0 and context.height % 2 == 0
     passed = size == (promise.width_px, promise.height_px) and ratio in {0, 1} and even and upright
-    detail = f"{size[0]} × {size[1]}, pixel aspect {ratio}, {'upright' if upright else 'turned'}"
+    shape = "square pixels" if ratio in {0, 1} else f"pixels {ratio} as wide as high"
+    detail = f"{size[0]} × {size[1]}, {shape}, {'upright' if upright else 'turned'}"
     return Check(name="geometry", passed=passed, detail=detail)
 
 
