@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -76,6 +77,8 @@ class SettingsDialog(QDialog):
         self._buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
+        for button in self._buttons.buttons():
+            button.setIcon(QIcon())  # the platform's coloured pixmaps are foreign to every other control
         self._fill()
         self._lay_out()
         self._connect()
