@@ -101,7 +101,7 @@ async def test_it_is_offered_again_until_it_is_confirmed_and_then_forgotten(jour
     await sending.send_final(DONE)
     await sending.start_consuming(cast(TaskConsumer, NoConsumer()))
     try:
-        await until(lambda: broker.offered >= 4, 20)
+        await until(lambda: broker.offered >= 4, 8)
         assert kept(journal) == [DONE]
         broker.confirms = True
         await until(lambda: bool(broker.taken) and not kept(journal), 20)

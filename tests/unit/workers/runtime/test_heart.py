@@ -32,7 +32,7 @@ async def test_it_beats_on_while_nothing_happens(monkeypatch: pytest.MonkeyPatch
     beating = Heart(IDENTITY, Standing(), Turns(), sink, SharedFeed())
     beating.start()
     try:
-        await sink.wait_for(lambda: len(sink.heartbeats) >= 4, 20)
+        await sink.wait_for(lambda: len(sink.heartbeats) >= 4, 8)
     finally:
         await beating.aclose()
     assert [beat.sequence for beat in sink.heartbeats] == list(range(1, len(sink.heartbeats) + 1))
