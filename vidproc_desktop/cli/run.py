@@ -12,7 +12,7 @@ from vidproc_desktop.cli.interrupt import Interrupt
 from vidproc_desktop.cli.outcome import Outcome
 from vidproc_desktop.cli.views import View
 from vidproc_desktop.domain.library import FileRecord, Refusal
-from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
+from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, WorkerView
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.events import (
     BrokerHealthChanged,
@@ -21,14 +21,19 @@ from vidproc_desktop.services.events import (
     FilesAdded,
     IntakeFinished,
     Notice,
+    WorkersChanged,
 )
 from vidproc_desktop.services.session import Session
-from workers.protocol.model import FileId
+from workers.protocol.model import FileId, WorkerId
 from workers.protocol.plan import EnhancementSettings
-from workers.protocol.states import ProcessType
+from workers.protocol.states import ProcessType, WorkerState
 
 _CANCEL_LIMIT_S: Final = 10.0
 _LOOK_EVERY_S: Final = 0.5
+_WHY_IDLE: Final = {
+    WorkerState.DISK_FULL: UserErrorCode.DISK_FULL,
+    WorkerState.SET_ASIDE: UserErrorCode.NO_WORKER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Run:
         self._ours: dict[FileId, FileRecord] = {}
         self._finished: set[FileId] = set()
         self._refused: list[Refusal] = []
+        self._told: set[WorkerId] = set()
         self._is_all_known = False
         self._was_stopped = False
         self._news = asyncio.Event()
@@ -166,9 +172,21 @@ class Run:
                 self._view.broker(event.health)
             case Notice():
                 self._view.notice(event.error)
+            case WorkersChanged():
+                self._tell_of_idle_workers(event.workers)
             case _:
                 return
         self._news.set()
+
+    def _tell_of_idle_workers(self, workers: Sequence[WorkerView]) -> None:
+        """A worker that takes no tasks says why, once: nothing would be seen but files that wait."""
+        for worker in workers:
+            code = _WHY_IDLE.get(worker.state)
+            if code is None:
+                self._told.discard(worker.worker_id)
+            elif worker.message and worker.worker_id not in self._told:
+                self._told.add(worker.worker_id)
+                self._view.notice(UserFacingError(code, worker.message))
 
     def _take(self, files: Sequence[FileRecord]) -> None:
         for file in files:

@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +21,7 @@ from workers.runtime.locks import HeldLock, try_lock_folder
 from workers.runtime.sources import display_name, os_error_text
 
 HIDDEN_FOLDER: Final = ".vidproc"
+STALE_AFTER_S: Final = 24 * 3600.0
 METADATA_NEED_BYTES: Final = 16_000_000
 """A document, a contact sheet and a thumbnail, generously."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -66,8 +68,12 @@ class Workspace:
             self.path.parent.rmdir()
 
     def _remove_dead_siblings(self, prefix: str) -> None:
+        """Of this file at once; of other files, which nobody may ever come back to, when they are long untouched.
+
+        The wait is for network disks whose locks do not reach other computers.
+        """
         for sibling in _folders_in(self.path.parent):
-            if not sibling.name.startswith(prefix) or sibling == self.path:
+            if sibling == self.path or not (sibling.name.startswith(prefix) or _is_stale(sibling)):
                 continue
             with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's: not ours to judge
                 lock = try_lock_folder(sibling)
@@ -100,6 +106,15 @@ def _make_locked(folder: Path, name: str) -> tuple[Path, HeldLock]:
         if lock is not None:
             return path, lock
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(folder))
+
+
+def _is_stale(folder: Path) -> bool:
+    """True when nothing in it was written for `STALE_AFTER_S`."""
+    try:
+        newest_s = max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
+    except OSError:  # gone meanwhile
+        return False
+    return time.time() - newest_s > STALE_AFTER_S
 
 
 def _folders_in(folder: Path) -> list[Path]:
