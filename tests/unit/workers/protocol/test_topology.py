@@ -8,8 +8,12 @@ from workers.protocol.topology import Queue
 TWO_WEEKS_MS = 14 * 24 * 60 * 60 * 1000
 
 
+def _name(queue: Queue) -> str:
+    return queue.name
+
+
 @pytest.mark.parametrize(
-    "queue", [*topology.SHARED_QUEUES, topology.status_queue("c"), topology.worker_queue("w")], ids=str
+    "queue", [*topology.SHARED_QUEUES, topology.status_queue("c"), topology.worker_queue("w")], ids=_name
 )
 def test_what_holds_work_or_its_outcome_survives_programs_and_brokers(queue: Queue) -> None:
     assert not queue.is_exclusive
@@ -20,7 +24,7 @@ def test_a_client_may_be_away_for_two_weeks() -> None:
     assert topology.status_queue("c").arguments()["x-expires"] == TWO_WEEKS_MS
 
 
-@pytest.mark.parametrize("queue", [topology.heartbeat_queue("c"), topology.control_queue("w")], ids=str)
+@pytest.mark.parametrize("queue", [topology.heartbeat_queue("c"), topology.control_queue("w")], ids=_name)
 def test_what_is_only_for_now_goes_with_its_connection(queue: Queue) -> None:
     assert queue.is_exclusive
 
