@@ -30,7 +30,7 @@ from vidproc_desktop.services.ports import BrokerSink, SaveFiles, Transport
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
 from vidproc_desktop.store.database import Database
 from vidproc_desktop.ui.bridge import Bridge
-from vidproc_desktop.ui.collector import keep_collections_short
+from vidproc_desktop.ui.collector import favour_this_thread, keep_collections_short
 from vidproc_desktop.ui.main_window import MainWindow
 from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.task_model import TaskModel
@@ -288,6 +288,7 @@ async def measure(application: QApplication, options: argparse.Namespace, folder
     counter = PaintCounter(window)
     window.view.viewport().installEventFilter(counter)
     messages = make_statuses(rows, options.rate * options.seconds, session.client_id)
+    favour_this_thread()
     keep_collections_short()  # as the program does once its rows are loaded
     await asyncio.sleep(1.0)
     idle = summarise(await beat(options.seconds))

@@ -35,7 +35,7 @@ from vidproc_desktop.services.session import Session, SessionOptions, SessionPor
 from vidproc_desktop.store.database import Database
 from vidproc_desktop.ui.banner import Severity
 from vidproc_desktop.ui.bridge import Bridge
-from vidproc_desktop.ui.collector import keep_collections_short
+from vidproc_desktop.ui.collector import favour_this_thread, keep_collections_short
 from vidproc_desktop.ui.crash_report import BugReporter
 from vidproc_desktop.ui.icons import IconName, icon
 from vidproc_desktop.ui.main_window import MainWindow
@@ -173,6 +173,7 @@ class Program:
             self._bugs.report(error)
             return
         self._bridge.attach(self._session)
+        favour_this_thread()
         keep_collections_short()
         unfinished = sum(not record.is_finished for record in self._session.files())
         if unfinished:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +30,8 @@ _REAL: Final = (
     ("derived/telecine_23_sintel_480i_anamorphic.mpg", "Sintel off the air.mpg"),
     ("derived/multi_audio_subs_chapters.mkv", "Lecture with chapters.mkv"),
 )
+_PLAYED_S: Final = 1.0
+"""A film is watched for this long before its picture is taken."""
 _TABS_PX: Final = {"report": (1032, 141), "metadata": (1112, 141), "colours": (1187, 141)}
 _SWITCH_PX: Final = {"before": (1045, 747), "split": (1109, 747), "after": (1169, 747)}
 
@@ -122,10 +125,10 @@ class Scenes:
                 stage.click(*_SWITCH_PX["after"])
                 stage.click_row(0)
                 stage.key("space")
-                stage.settle()
+                time.sleep(_PLAYED_S)
                 self._shoot(stage, f"playing-{appearance}")
                 stage.click(*_SWITCH_PX["split"])
-                stage.settle()
+                time.sleep(_PLAYED_S)
                 self._shoot(stage, f"split-{appearance}")
                 for tab, place in _TABS_PX.items():
                     stage.click(*place)
