@@ -31,15 +31,19 @@ _COMBED_SHARE: Final = 0.2
 
 _DULL_BLACK: Final = 0.06
 _DULL_WHITE: Final = 0.87
-_MAX_BLACK: Final = 0.08
+_MAX_BLACK: Final = 0.045
 _FLAT: Final = 0.15
 _LIGHT_BY_NATURE: Final = 0.25
 _DARK_BY_NATURE: Final = 0.5
 """Beyond these, a picture has no dark or no light parts that were meant to be black or white."""
 
-_MIN_WHITE: Final = 0.80
+_MIN_WHITE: Final = 0.955
 _DARK_MEAN: Final = 0.22
-_BRIGHTEST_GAMMA: Final = 0.88
+_BRIGHTEST_GAMMA: Final = 0.955
+"""Together these leave changes of mean luma from frame to frame at no more than 1.1 times the source's: a light that
+flickers a little must not flicker visibly afterwards. Contrast comes from `_LOCAL_CONTRAST`, which keeps the mean."""
+
+_LOCAL_CONTRAST: Final = 1.0
 _LEVEL_MARGIN: Final = 0.01
 _CAST_CODES: Final = 3.0
 _CAST_CONFIDENCE: Final = 0.75
@@ -47,7 +51,7 @@ _MAX_CAST_SHIFT: Final = 6.0
 
 _SHARPEN: Final = 0.3
 _STRONG_NOISE: Final = 8.0
-_SOFT: Final = 6.0
+_SOFT: Final = 2.0
 """Variance of the Laplacian (8-bit code values) below which a picture with some contrast looks soft."""
 
 
@@ -129,7 +133,8 @@ def decide_colour(video: VideoStreamInfo, analysis: Analysis, settings: Enhancem
     if video.hdr.kind is not HdrKind.SDR:
         return Decision(kind, None, "Tone mapping has already set the levels.")
     black, white, levels = _levels(analysis, strength)
-    gamma = _gamma(analysis, strength)
+    gamma = 1.0 if levels else _gamma(analysis, strength)
+    is_dull = bool(levels) or gamma != 1.0
     cb, cr = _cast_shift(analysis, strength)
     reasons = list(levels)
     if gamma != 1.0:
@@ -145,7 +150,7 @@ def decide_colour(video: VideoStreamInfo, analysis: Analysis, settings: Enhancem
         black=black,
         white=white,
         gamma=gamma,
-        local_contrast=0.0,
+        local_contrast=round(_LOCAL_CONTRAST * strength, 3) if is_dull else 0.0,
         cb_shift=cb,
         cr_shift=cr,
         saturation=round(min(1.1, 1 + (stretch - 1) / 2), 4),

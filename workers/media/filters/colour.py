@@ -12,7 +12,10 @@ from workers.protocol.plan import ColourStep
 _LOCAL_RADIUS_DIVISOR: Final = 24
 """Radius of the neighbourhood that local contrast is judged against: a 24th of the picture's height."""
 
-_LOCAL_GAIN: Final = 0.15
+_HEADROOM: Final = 0.25
+"""Share of the range next to black and white in which local contrast fades out."""
+
+_LOCAL_GAIN: Final = 0.22
 """Added share of the distance from the neighbourhood's mean, for a `local_contrast` of 1."""
 
 
@@ -84,7 +87,7 @@ def correct_colour(clip: Clip, step: ColourStep) -> Clip:
     node = clip.node
     bits = clip.bits
     if step.local_contrast > 0:
-        node = _locally_contrasted(node, step.local_contrast)
+        node = _locally_contrasted(node, step.local_contrast, is_full_range=clip.is_full_range)
     if (step.black, step.white, step.gamma) != (0.0, 1.0, 1.0):
         curve = luma_curve(step, bits, is_full_range=clip.is_full_range)
         node = vs.core.std.Lut(node, planes=[0], lut=curve.tolist())
@@ -95,10 +98,14 @@ def correct_colour(clip: Clip, step: ColourStep) -> Clip:
     return clip.with_node(node)
 
 
-def _locally_contrasted(node: VideoNode, amount: float) -> VideoNode:
+def _locally_contrasted(node: VideoNode, amount: float, *, is_full_range: bool) -> VideoNode:
+    """Move luma away from its neighbourhood's mean, less and less towards black and white so that nothing clips."""
     radius = max(2, node.height // _LOCAL_RADIUS_DIVISOR)
     blurred = vs.core.std.BoxBlur(node, planes=[0], hradius=radius, vradius=radius, hpasses=2, vpasses=2)
-    return vs.core.std.Expr([node, blurred], [f"x x y - {_LOCAL_GAIN * amount} * +", ""])
+    black, white, _ = _levels(node.format.bits_per_sample, is_full_range=is_full_range)
+    margin = 1 / (_HEADROOM * (white - black))
+    room = f"x y > {white} x - x {black} - ? {margin} * 1 min 0 max"
+    return vs.core.std.Expr([node, blurred], [f"x y - {_LOCAL_GAIN * amount} * {room} * x +", ""])
 
 
 def _levels(bits: int, *, is_full_range: bool) -> tuple[int, int, int]:
