@@ -1,6 +1,7 @@
 """What a user should know about a result, as notes with closed codes. Pure."""
 
 from fractions import Fraction
+from typing import Final
 
 from workers.media.audio import AudioStatistics
 from workers.media.audio_plan import AudioPlan
@@ -18,6 +19,18 @@ from workers.protocol.media import (
 from workers.protocol.plan import EnhancementPlan, GeometryStep, StepKind
 from workers.protocol.report import Note, NoteCode
 
+_NOT_FINER_THAN_420: Final = (
+    "yuv420p",
+    "yuvj420p",
+    "yuva420p",
+    "nv12",
+    "nv21",
+    "p010",
+    "gray",
+    "yuv410p",
+    "yuv411p",
+)
+
 
 def note(code: NoteCode, text: str, stream: StreamInfo | None = None) -> Note:
     """One note, cut to the length that the report allows."""
@@ -26,22 +39,29 @@ def note(code: NoteCode, text: str, stream: StreamInfo | None = None) -> Note:
 
 def picture_notes(video: VideoStreamInfo, plan: EnhancementPlan) -> list[Note]:
     """What was done to the picture beyond enhancing it."""
-    kinds = {step.kind for step in plan.steps}
-    geometry = next((step for step in plan.steps if isinstance(step, GeometryStep)), None)
+    candidates = (*_sample_facts(video, plan), *_shape_facts(video, plan))
+    return [note(code, text, video) for applies, code, text in candidates if applies]
+
+
+def _sample_facts(video: VideoStreamInfo, plan: EnhancementPlan) -> tuple[tuple[bool, NoteCode, str], ...]:
+    """Range, colour and depth."""
     depth = video.bit_depth or 8
-    colour = plan.colour
     pixels = video.pixel_format or ""
-    candidates = (
-        (StepKind.TONE_MAP in kinds, NoteCode.HDR_TONE_MAPPED, "HDR was mapped to standard dynamic range."),
+    return (
+        (
+            any(step.kind is StepKind.TONE_MAP for step in plan.steps),
+            NoteCode.HDR_TONE_MAPPED,
+            "HDR was mapped to standard dynamic range.",
+        ),
         (
             video.hdr.kind is HdrKind.DOLBY_VISION,
             NoteCode.DOLBY_VISION_DROPPED,
             "The Dolby Vision layer was left out; the picture beneath it was used.",
         ),
         (
-            colour.is_assumed,
+            plan.colour.is_assumed,
             NoteCode.COLOUR_ASSUMED,
-            f"The file does not fully say which colours it means; {colour.matrix} was assumed from its size.",
+            f"The file does not fully say which colours it means; {plan.colour.matrix} was assumed from its size.",
         ),
         (
             video.colour.range == "pc" and not plan.remux,
@@ -50,10 +70,17 @@ def picture_notes(video: VideoStreamInfo, plan: EnhancementPlan) -> list[Note]:
         ),
         (depth > 8, NoteCode.BIT_DEPTH_REDUCED, f"{depth} bits per sample became 8, with dither."),
         (
-            not pixels.startswith(("yuv420p", "yuvj420p", "yuva420p", "nv12", "p010", "gray")),
+            not pixels.startswith(_NOT_FINER_THAN_420),
             NoteCode.CHROMA_REDUCED,
             f"Colour resolution was reduced from {pixels} to 4:2:0.",
         ),
+    )
+
+
+def _shape_facts(video: VideoStreamInfo, plan: EnhancementPlan) -> tuple[tuple[bool, NoteCode, str], ...]:
+    """Orientation, size and fields."""
+    geometry = next((step for step in plan.steps if isinstance(step, GeometryStep)), None)
+    return (
         (
             geometry is not None and (geometry.rotation_deg != 0 or geometry.mirror),
             NoteCode.ROTATION_BAKED,
@@ -69,14 +96,17 @@ def picture_notes(video: VideoStreamInfo, plan: EnhancementPlan) -> list[Note]:
             NoteCode.SIZE_MADE_EVEN,
             f"{video.width_px} × {video.height_px} became {plan.width_px} × {plan.height_px}.",
         ),
-        (StepKind.DEINTERLACE in kinds, NoteCode.DEINTERLACED, "Interlaced pictures were made progressive."),
+        (
+            any(step.kind is StepKind.DEINTERLACE for step in plan.steps),
+            NoteCode.DEINTERLACED,
+            "Interlaced pictures were made progressive.",
+        ),
         (
             _keeps_interlacing(video, plan),
             NoteCode.INTERLACED_KEPT,
             next((entry.reason for entry in plan.skipped if entry.kind is StepKind.DEINTERLACE), "Kept."),
         ),
     )
-    return [note(code, text, video) for applies, code, text in candidates if applies]
 
 
 def _keeps_interlacing(video: VideoStreamInfo, plan: EnhancementPlan) -> bool:
