@@ -19,6 +19,9 @@ NETWORK_FAULTS: Final = (AMQPError, OSError, TimeoutError, RuntimeError)
 """What the library raises when the other end or the network fails; `RuntimeError` is its word for "closed"."""
 
 
+_THIS_COMPUTER: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 def quiet_the_library() -> None:
     """Keep the AMQP library's own lines out of the log: each of its failures is reported by us, once, in words."""
     for name in ("aio_pika", "aiormq"):
@@ -63,7 +66,7 @@ def _login(error: BaseException, address: BrokerAddress) -> UserFacingError | No
     if not isinstance(error, ProbableAuthenticationError | AuthenticationError):
         return None
     hint = "Check user and password."
-    if address.user == "guest":
+    if address.user == "guest" and address.host not in _THIS_COMPUTER:
         hint = "The user “guest” may log in only from the broker's own computer; use another user."
     return UserFacingError(
         UserErrorCode.BROKER_REFUSED_LOGIN,
