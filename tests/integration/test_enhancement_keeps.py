@@ -180,6 +180,7 @@ def test_a_file_that_ends_early_is_said_to_be_shorter_than_it_announces(tmp_path
     report = enhanced(source).report
     notes = {note.code: note.text for note in report.notes}
     assert "announces 200 pictures" in notes[NoteCode.SOURCE_TRUNCATED]
+    assert any("announces 200 pictures" in warning for warning in report.warnings)
     assert report.frames_out < 200
 
 

@@ -103,7 +103,13 @@ async def test_a_worker_killed_with_9_takes_its_children_along(tmp_path: Path) -
 
 def test_a_redelivered_task_finds_its_finished_output(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
-    task = make_task(make_source(tmp_path, marker=str(marker)), tmp_path / "out")
+    notes = [
+        ["source_truncated", "The film ends early."],
+        ["audio_copied", "Sound was copied."],
+        ["source_damaged", "Two pictures are damaged."],
+        ["source_damaged", "Two pictures are damaged."],
+    ]
+    task = make_task(make_source(tmp_path, marker=str(marker), notes=notes), tmp_path / "out")
     results = []
     for _ in range(2):
         with worker_program(*_arguments(tmp_path)) as program:
@@ -114,6 +120,7 @@ def test_a_redelivered_task_finds_its_finished_output(tmp_path: Path) -> None:
     first, second = results
     assert isinstance(first, EnhancementResult)
     assert isinstance(second, EnhancementResult)
+    assert first.warnings == ("The film ends early.", "Two pictures are damaged.")
     assert second == first.model_copy(update={"was_found_finished": True})
     assert len(marker.read_text().splitlines()) == 1
 

@@ -1,12 +1,13 @@
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
-from tests.ui.records import failed, record, summary, working
+from tests.ui.records import enhanced, failed, record, summary, working
 from vidproc_desktop.ui.task_columns import COLUMNS, Column
 from vidproc_desktop.ui.task_model import Role, TaskModel
 from vidproc_desktop.ui.words import RowState
@@ -133,6 +134,16 @@ def test_own_roles(model: TaskModel) -> None:
     tip = str(name.data(Qt.ItemDataRole.ToolTipRole))
     assert row.source_path in tip
     assert "The disk is full." in tip
+
+
+def test_the_tooltip_tells_what_is_missing_of_a_finished_film(model: TaskModel) -> None:
+    row = enhanced(record(1), Path("/x/y.mp4"))
+    result = row.enhancement_result
+    assert result is not None
+    short = result.model_copy(update={"warnings": ("The file ends early.",)})
+    model.change([replace(row, enhancement=replace(row.enhancement, result=short))])
+    tip = model.index(0, Column.NAME).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip == f"{row.source_path}\n\nThe file ends early."
 
 
 def test_a_screen_reader_hears_the_progress(model: TaskModel) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_row_is_working_while_either_process_works() -> None:
     assert words.status_in_words(row) == "Checking result"
 
 
-def test_a_failure_shows_only_when_nothing_moves_any_more(tmp_path: object) -> None:
+def test_a_failure_shows_only_when_nothing_moves_any_more() -> None:
     row = failed(record(1), "no")
     assert words.row_state(row) is RowState.WAITING
     done = replace(row, metadata=replace(row.metadata, status=Status.COMPLETED))
@@ -75,8 +76,6 @@ def test_the_error_report_holds_path_sentence_and_log() -> None:
 
 
 def test_done_says_when_the_file_was_clean(tmp_path: object) -> None:
-    from pathlib import Path
-
     row = described(enhanced(record(1), Path("/x/y.mp4")), Path("/x/y.json"))
     assert words.status_in_words(row) == "Done"
     result = row.enhancement_result
@@ -85,3 +84,14 @@ def test_done_says_when_the_file_was_clean(tmp_path: object) -> None:
         row, enhancement=replace(row.enhancement, result=result.model_copy(update={"was_remuxed": True}))
     )
     assert words.status_in_words(clean) == "Already clean"
+
+
+def test_done_says_when_something_of_the_film_is_missing() -> None:
+    row = described(enhanced(record(1), Path("/x/y.mp4")), Path("/x/y.json"))
+    result = row.enhancement_result
+    assert result is not None
+    assert words.remarks_in_words(row) == ""
+    short = result.model_copy(update={"warnings": ("The file ends early.", "A sound track was left out.")})
+    row = replace(row, enhancement=replace(row.enhancement, result=short))
+    assert words.status_in_words(row) == "Done, with a remark"
+    assert words.remarks_in_words(row) == "The file ends early.\nA sound track was left out."

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from vidproc_desktop.cli.outcome import Outcome
 from vidproc_desktop.cli.state_of_file import describe, is_done
-from vidproc_desktop.cli.views import ErrorView, place_lines, summary_text
+from vidproc_desktop.cli.views import ErrorView, place_lines, remark_lines, summary_text
 from vidproc_desktop.domain.library import FileRecord, Refusal
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
 from workers.protocol.states import Status
@@ -78,6 +78,8 @@ class BarView(ErrorView):
         self._count_up()
         style = "green" if is_done(file) else "red"
         self._console.print(Text.assemble((describe(file).words, style), f"  {file.name}"))
+        for line in remark_lines(file):
+            self._console.print(Text(line, style="yellow"), soft_wrap=True)
         for line in place_lines(file):
             self._console.print(Text(line, style="dim"), soft_wrap=True)
 

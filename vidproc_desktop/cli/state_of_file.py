@@ -62,7 +62,9 @@ def _words(file: FileRecord, leading: TaskRecord) -> str:
         failed = next((task for task in wanted_tasks(file) if task.status is Status.FAILED), None)
         if failed is not None:
             return f"failed: {reason(failed)}"
-        return "done" if is_done(file) else "stopped"
+        if not is_done(file):
+            return "stopped"
+        return "done, with a remark" if file.warnings else "done"
     if leading.status is Status.PENDING:
         return "waiting" if leading.attempt == 1 else f"waiting for attempt {leading.attempt}"
     if leading.process_type is ProcessType.METADATA_EXTRACTION and len(wanted_tasks(file)) > 1:

@@ -72,6 +72,11 @@ def place_lines(file: FileRecord) -> list[str]:
     return [f"    {word}: {displayable(found[what])}" for what, word in shown if what in found]
 
 
+def remark_lines(file: FileRecord) -> list[str]:
+    """What of the film is missing although it is done."""
+    return [f"    remark: {displayable(text)}" for text in file.warnings]
+
+
 class ErrorView:
     """Says only what went wrong; standard output belongs to the results."""
 
@@ -139,7 +144,9 @@ class LineView(ErrorView):
     def finished(self, file: FileRecord) -> None:
         """What became of it, and where it lies."""
         super().finished(file)
-        self._print("\n".join([f"{file.name}: {describe(file).words}", *place_lines(file)]))
+        self._print(
+            "\n".join([f"{file.name}: {describe(file).words}", *remark_lines(file), *place_lines(file)])
+        )
 
     def broker(self, health: BrokerHealth) -> None:
         """Every change."""
@@ -213,6 +220,7 @@ class JsonView(ErrorView):
             source=file.source_path,
             name=file.name,
             tasks=tasks,
+            warnings=list(file.warnings),
             **places(file),
         )
 

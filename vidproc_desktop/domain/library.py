@@ -105,6 +105,12 @@ class FileRecord:
         return result if isinstance(result, EnhancementResult) else None
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the film is missing or was left undone, in sentences, though the enhancement is completed."""
+        result = self.enhancement_result
+        return () if result is None else result.warnings
+
+    @property
     def metadata_result(self) -> MetadataResult | None:
         """Result of the metadata extraction, once there is one."""
         result = self.metadata.result

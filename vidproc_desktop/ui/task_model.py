@@ -221,8 +221,8 @@ def accessible_text(record: FileRecord, column: Column) -> str:
 
 
 def _tooltip(record: FileRecord) -> str:
-    error = words.error_in_words(record)
-    return f"{record.source_path}\n\n{error}" if error else record.source_path
+    more = (words.error_in_words(record), words.remarks_in_words(record))
+    return "\n\n".join(part for part in (record.source_path, *more) if part)
 
 
 def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:

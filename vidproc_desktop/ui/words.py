@@ -126,6 +126,8 @@ def status_in_words(record: FileRecord) -> str:
         return _failed_words(record)
     if state is RowState.CANCELLED:
         return "Cancelled"
+    if record.warnings:
+        return "Done, with a remark"
     result = record.enhancement_result
     return "Already clean" if result is not None and result.was_remuxed else "Done"
 
@@ -184,6 +186,11 @@ def error_in_words(record: FileRecord, *, with_log: bool = False) -> str:
         if with_log and task.error.log_tail:
             parts.extend(task.error.log_tail)
     return "\n".join(parts)
+
+
+def remarks_in_words(record: FileRecord) -> str:
+    """What of the film is missing although it is done, for the tooltip; empty when nothing is."""
+    return "\n".join(record.warnings)
 
 
 def error_report(record: FileRecord) -> str:

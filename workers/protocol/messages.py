@@ -118,6 +118,8 @@ class EnhancementResult(WireModel):
     was_remuxed: bool
     was_found_finished: bool
     """True when a redelivered task met its own finished output."""
+    warnings: tuple[Text, ...] = ()
+    """What the user must be told although the file is done: `EnhancementReport.warnings`."""
 
 
 class MetadataResult(WireModel):

@@ -1,7 +1,7 @@
 """The report that lies beside every enhanced file: found, done, why, kept, lost, checked."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from workers.protocol.model import Identifier, Rational, Text, WireModel
 from workers.protocol.plan import Analysis, EnhancementPlan
@@ -46,6 +46,19 @@ class NoteCode(StrEnum):
     ATTACHMENT_DROPPED = "attachment_dropped"
     TAGS_DROPPED = "tags_dropped"
     GENTLE_ATTEMPT = "gentle_attempt"
+
+
+WARNING_CODES: Final = frozenset(
+    {
+        NoteCode.SOURCE_TRUNCATED,
+        NoteCode.SOURCE_DAMAGED,
+        NoteCode.AUDIO_DROPPED,
+        NoteCode.HARM_GATE_FELL_BACK,
+    }
+)
+"""Notes that say that something of the film is missing or was not done: they are told, not only written down."""
+MAX_WARNINGS: Final = 20
+"""More than a person reads at once; the report holds every one."""
 
 
 class Note(WireModel):
@@ -118,3 +131,9 @@ class EnhancementReport(WireModel):
     started_at: str
     finished_at: str
     program_version: str
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Texts of the notes that the user must be told at once, each once, the first `MAX_WARNINGS` of them."""
+        texts = (note.text for note in self.notes if note.code in WARNING_CODES)
+        return tuple(dict.fromkeys(texts))[:MAX_WARNINGS]

@@ -272,6 +272,7 @@ def _enhancement_result(published: PublishedEnhancement) -> EnhancementResult:
         duration_s=None if duration_s is None else float(duration_s),
         was_remuxed=report.plan.remux,
         was_found_finished=published.was_found,
+        warnings=report.warnings,
     )
 
 

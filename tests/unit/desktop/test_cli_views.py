@@ -93,6 +93,20 @@ def test_bars_end_with_where_everything_lies() -> None:
     assert err.getvalue() == "/videos/no.txt: This is no video.\n"
 
 
+def test_what_is_missing_of_a_film_is_told_in_every_view() -> None:
+    file = _ended(file_record("clip"), Status.COMPLETED)
+    result = RESULT.model_copy(update={"warnings": ("The file ends early.",)})
+    file = file.with_task(replace(file.enhancement, result=result))
+    lines, bars, objects = io.StringIO(), io.StringIO(), io.StringIO()
+    LineView(lines, io.StringIO()).finished(file)
+    BarView(bars, io.StringIO()).finished(file)
+    JsonView(objects, io.StringIO()).finished(file)
+    for text in (lines.getvalue(), bars.getvalue()):
+        assert "done, with a remark" in text
+        assert "    remark: The file ends early.\n" in text
+    assert json.loads(objects.getvalue())["warnings"] == ["The file ends early."]
+
+
 def test_outcomes_count_every_file_once() -> None:
     base = file_record("clip")
     files = (
