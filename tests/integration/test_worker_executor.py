@@ -79,6 +79,17 @@ async def test_a_crash_is_named_and_the_next_job_finds_a_fresh_child(
         assert isinstance(outcome, EnhancementOutcome)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("death", ["SIGSEGV", "SIGABRT"])
+async def test_a_crash_leaves_the_place_it_happened_in_the_log(tmp_path: Path, death: str) -> None:
+    async with _executor() as executor:
+        with pytest.raises(JobFailedError) as failure:
+            await executor.run(_job(tmp_path, die=death), timeout_s=LIMIT_S)
+    tail = "\n".join(failure.value.log_tail)
+    assert "Fatal Python error" in tail
+    assert "in _misbehave" in tail
+
+
 async def test_a_child_killed_while_idle_is_replaced(tmp_path: Path) -> None:
     async with _executor() as executor:
         assert await executor.wait_warm()
