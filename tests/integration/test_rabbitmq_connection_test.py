@@ -12,6 +12,8 @@ import pytest
 from tests.fixtures.rabbitmq_node import RabbitMQNode, free_ports
 from tests.integration.broker_samples import leave, plain_channel
 from vidproc_desktop.broker import rabbitmq
+from vidproc_desktop.broker.rabbitmq.address import parse_address
+from vidproc_desktop.broker.rabbitmq.link import Link, LinkTiming
 from vidproc_desktop.domain.workers import ConnectionReport
 from workers.protocol import topology
 
@@ -157,6 +159,35 @@ async def test_silence() -> None:
     async with _server(lambda _said: None) as port:
         report = await _report(f"amqp://user:s3cret@127.0.0.1:{port}/")
     assert not report.is_ok
+    assert report.message == f"Something listens on 127.0.0.1:{port}, but it does not speak AMQP."
+    assert "5672" in report.hint
+
+
+async def test_silence_is_told_while_the_client_tries_again() -> None:
+    changed = asyncio.Event()
+
+    async def set_up(_connection: object) -> None:
+        raise AssertionError("nothing was opened")
+
+    async with _server(lambda _said: None) as port:
+        address = parse_address(f"amqp://user:s3cret@127.0.0.1:{port}/")
+        link = Link(address, name="test", set_up=set_up, on_change=changed.set, timing=LinkTiming(open_s=0.2))
+        link.start()
+        try:
+            async with asyncio.timeout(8):
+                await changed.wait()
+        finally:
+            await link.aclose()
+    assert link.fault is not None
+    assert "does not speak AMQP" in link.fault.title
+
+
+async def test_a_computer_that_swallows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def open_connection(*_where: object, **_how: object) -> None:
+        raise TimeoutError  # what the system says when a firewall drops every packet
+
+    monkeypatch.setattr(asyncio, "open_connection", open_connection)
+    report = await _report("amqp://user:s3cret@127.0.0.1:5672/")
     assert "does not answer" in report.message
 
 
@@ -164,7 +195,8 @@ async def test_a_frozen_broker(rabbitmq_node: RabbitMQNode) -> None:
     rabbitmq_node.pause()
     report = await _report(rabbitmq_node.url)
     assert not report.is_ok
-    assert "does not answer" in report.message
+    assert "does not speak AMQP" in report.message
+    assert "hangs" in report.hint
 
 
 async def test_encryption_where_there_is_none(rabbitmq_node: RabbitMQNode) -> None:

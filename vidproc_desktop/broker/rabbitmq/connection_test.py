@@ -10,7 +10,7 @@ from typing import Final
 from vidproc_desktop.broker.rabbitmq.address import BrokerAddress, parse_address
 from vidproc_desktop.broker.rabbitmq.declare import declare_shared
 from vidproc_desktop.broker.rabbitmq.faults import NETWORK_FAULTS, explain, is_ours, quiet_the_library
-from vidproc_desktop.broker.rabbitmq.link import open_connection
+from vidproc_desktop.broker.rabbitmq.opening import find_out_why, open_connection
 from vidproc_desktop.domain.workers import ConnectionReport
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from workers.protocol import topology
@@ -31,16 +31,17 @@ async def test_connection(url: str) -> ConnectionReport:
         address = parse_address(url)
     except UserFacingError as error:
         return ConnectionReport(False, error.title, error.hint)
+    speaks_amqp = False
     try:
         async with asyncio.timeout(_LIMIT_S):
-            await _greet(address)
+            speaks_amqp = await _greet(address)
             message = await _log_in(address)
     except UserFacingError as error:
         return ConnectionReport(False, error.title, error.hint)
     except (asyncio.CancelledError, *NETWORK_FAULTS) as error:
         if is_ours(error):
             raise
-        told = explain(error, address)
+        told = explain(error, address) if speaks_amqp else await find_out_why(error, address)
         return ConnectionReport(False, told.title, told.hint)
     return ConnectionReport(True, message)
 
@@ -48,10 +49,12 @@ async def test_connection(url: str) -> ConnectionReport:
 test_connection.__test__ = False  # type: ignore[attr-defined]  # a name that pytest would take for a test
 
 
-async def _greet(address: BrokerAddress) -> None:
-    """Say hello by hand first: what is no broker at all can then be named."""
+async def _greet(address: BrokerAddress) -> bool:
+    """Say hello by hand first: what is no broker at all can then be named. True when a broker answered."""
     if address.uses_tls:
-        return  # the library makes the encrypted connection, with the certificates that the address names
+        return (
+            False  # the library makes the encrypted connection, with the certificates that the address names
+        )
     reader, writer = await asyncio.open_connection(address.host, address.port)
     try:
         writer.write(_GREETING)
@@ -61,6 +64,7 @@ async def _greet(address: BrokerAddress) -> None:
         writer.transport.abort()
     if not answer.startswith(b"\x01\x00\x00"):  # a method frame on channel 0: connection.start
         raise _not_a_broker(address, answer)
+    return True
 
 
 def _not_a_broker(address: BrokerAddress, answer: bytes) -> UserFacingError:

@@ -55,6 +55,15 @@ def explain(error: BaseException, address: BrokerAddress) -> UserFacingError:
     return _declaration(error, address)
 
 
+def no_amqp(address: BrokerAddress) -> UserFacingError:
+    """Something took the connection and kept silent."""
+    return UserFacingError(
+        UserErrorCode.BROKER_UNREACHABLE,
+        f"Something listens on {address.label}, but it does not speak AMQP.",
+        hint="Is this the port of RabbitMQ (5672, with encryption 5671)? A broker that hangs is silent, too.",
+    )
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:

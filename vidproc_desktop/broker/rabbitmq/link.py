@@ -9,19 +9,16 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
 
 from vidproc_desktop.broker.rabbitmq.address import BrokerAddress
 from vidproc_desktop.broker.rabbitmq.faults import NETWORK_FAULTS, explain, is_ours, quiet_the_library
+from vidproc_desktop.broker.rabbitmq.opening import find_out_why, open_connection
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 
 type SetUp = Callable[[AbstractConnection], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
-
-HEARTBEAT_S = 15
-"""5–20 s is what RabbitMQ advises; shorter gives false alarms (rabbitmq.com, heartbeats)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +152,9 @@ class Link:
                 await self._close(connection)
             if is_ours(error):
                 raise
-            self._settle(explain(error, self._address))
+            is_opened = connection is not None
+            told = explain(error, self._address) if is_opened else await find_out_why(error, self._address)
+            self._settle(told)
             return None
         self._connection = connection
         self._settle(None)
@@ -183,12 +182,3 @@ class Link:
             if is_ours(error):
                 raise
             _log.debug("broker %s: %s did not close in order: %r", self._address.label, self._name, error)
-
-
-async def open_connection(address: BrokerAddress, name: str) -> AbstractConnection:
-    """A plain connection with our heartbeat, unless the address asks for another one."""
-    url = address.url
-    if "heartbeat=" not in url:
-        url += f"{'&' if '?' in url else '?'}heartbeat={HEARTBEAT_S}"
-    properties = {"connection_name": name, "product": "vidproc"}
-    return await aio_pika.connect(url, client_properties=dict(properties))
