@@ -86,6 +86,7 @@ def test_the_broker_timeout_gives_up(clips: tuple[Path, Path], tmp_path: Path) -
     assert ended.code == 1
     assert "could not be reached for 5 s" in ended.err
     assert "s3cret" not in ended.out + ended.err
+    assert "never awaited" not in ended.err
     assert ended.events[-1]["stopped"] == 1
 
 

@@ -34,9 +34,23 @@ async def open_connection(url: str, name: str) -> AbstractConnection:
         address = address.update_query(heartbeat=str(HEARTBEAT_S))
     try:
         async with asyncio.timeout(CONNECT_LIMIT_S):
-            return await aio_pika.connect(address, client_properties={"connection_name": name})
+            return await _connect(address, name)
     except BROKER_ERRORS as error:
         raise BrokerUnreachable(in_words(error, address)) from error
+
+
+async def _connect(address: URL, name: str) -> AbstractConnection:
+    """Connect; what failed, or was cancelled, is closed.
+
+    The library would otherwise try that when the object is collected, and by then the event loop may have ended.
+    """
+    connection = aio_pika.Connection(address, client_properties={"connection_name": name})
+    try:
+        await connection.connect()
+    except BaseException:
+        await connection.close()  # does not wait: there is no transport yet
+        raise
+    return connection
 
 
 def in_words(error: BaseException, address: URL) -> str:
