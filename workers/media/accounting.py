@@ -99,9 +99,8 @@ def _notes(found: Findings) -> tuple[Note, ...]:
     video, plan, production = found.source.video, found.plan, found.production
     notes: list[Note] = []
     frames_held = found.source.scan.count + found.source.scan.hidden
-    if production.decoded is not None:
-        notes += damage_notes(video, frames_held, production.decoded)
-    else:
+    notes += damage_notes(found.info, video, frames_held, production.decoded)
+    if production.decoded is None:
         notes.append(note(NoteCode.REMUXED, plan.remux_reason, video))
     notes += found.extra_notes
     notes += picture_notes(video, plan)
