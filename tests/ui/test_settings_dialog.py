@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QDialogButtonBox
+from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from tests.ui.conftest import Desk
@@ -48,6 +48,53 @@ def test_every_field_is_taken_over(dialog: SettingsDialog, qtbot: QtBot) -> None
             appearance=Appearance.DARK,
         )
     ]
+
+
+def _cluster_dialog(qtbot: QtBot, url: str) -> SettingsDialog:
+    dialog = SettingsDialog(Preferences("/v/out", 2, 3, 3600.0, broker_url=url), _PRESETS)
+    qtbot.addWidget(dialog)
+    return dialog
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://anna:s3cret!%40@studio:5672/", "amqp://studio/", "amqp://anna@studio/v"]
+)
+def test_the_password_is_hidden_and_an_untouched_address_stays_as_it_is(
+    theme: Theme, qtbot: QtBot, url: str
+) -> None:
+    dialog = _cluster_dialog(qtbot, url)
+    assert "s3cret" not in dialog.url.text()
+    assert dialog.password.echoMode() is QLineEdit.EchoMode.Password
+    assert dialog.password.text() == ("s3cret!@" if "s3cret" in url else "")
+    assert dialog.preferences().broker_url == url
+
+
+def test_a_new_password_becomes_part_of_the_address(theme: Theme, qtbot: QtBot) -> None:
+    dialog = _cluster_dialog(qtbot, "amqp://anna:old@studio:5672/v?heartbeat=5")
+    dialog.password.setText("n@w/#:1")
+    asked: list[str] = []
+    dialog.test_wanted.connect(asked.append)
+    dialog.test.click()
+    assert asked == ["amqp://anna:n%40w%2F%23%3A1@studio:5672/v?heartbeat=5"]
+    assert dialog.preferences().broker_url == asked[0]
+    dialog.password.clear()
+    assert dialog.preferences().broker_url == "amqp://anna@studio:5672/v?heartbeat=5"
+
+
+def test_a_password_within_the_address_moves_to_its_own_field(theme: Theme, qtbot: QtBot) -> None:
+    dialog = _cluster_dialog(qtbot, "amqp://studio/")
+    assert not dialog.password.isEnabled(), "a password belongs to a user"
+    dialog.url.setText("amqp://anna:pasted@studio/")
+    assert (dialog.url.text(), dialog.password.text()) == ("amqp://anna@studio/", "pasted")
+    assert dialog.password.isEnabled()
+    dialog.url.setCursorPosition(len("amqp://anna"))
+    for character in ":typed":
+        dialog.url.insert(character)
+    assert dialog.preferences().broker_url == "amqp://anna:typed@studio/"
+    dialog.url.editingFinished.emit()
+    assert (dialog.url.text(), dialog.password.text()) == ("amqp://anna@studio/", "typed")
+    dialog.url.setText("amqp://anna:x@[::1/")
+    assert dialog.preferences().broker_url == "amqp://anna:x@[::1/"
 
 
 def test_a_preset_brings_its_own_strength(dialog: SettingsDialog) -> None:

@@ -26,12 +26,12 @@ from PySide6.QtWidgets import (
 from vidproc_desktop.domain.workers import ConnectionReport
 from vidproc_desktop.ui.file_choosing import choose_folder
 from vidproc_desktop.ui.preferences import Preferences
+from vidproc_desktop.ui.server_fields import DEFAULT_URL, ServerFields
 from vidproc_desktop.ui.theme import Appearance
 from vidproc_desktop.ui.workers_dock import MAX_LOCAL_WORKERS
 from workers.protocol.plan import EnhancementSettings
 
 _FIELD_HEIGHT_PX = 30
-_DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
 _APPEARANCE_WORDS = {
     Appearance.SYSTEM: "Like the system",
     Appearance.LIGHT: "Light",
@@ -63,7 +63,8 @@ class SettingsDialog(QDialog):
         self._presets = dict(presets) or {preferences.settings.preset: preferences.settings}
         self.local = QRadioButton("On this computer (nothing to set up)")
         self.cluster = QRadioButton("On many computers, through RabbitMQ")
-        self.url = QLineEdit()
+        self._server = ServerFields(preferences.broker_url or DEFAULT_URL, self)
+        self.url, self.password = self._server.address, self._server.password
         self.test = QPushButton("Test connection")
         self.answer = QLabel()
         self.folder = QLineEdit(preferences.output_directory)
@@ -90,15 +91,13 @@ class SettingsDialog(QDialog):
         preferences = self._preferences
         self.local.setChecked(preferences.broker_url is None)
         self.cluster.setChecked(preferences.broker_url is not None)
-        self.url.setText(preferences.broker_url or _DEFAULT_URL)
-        self.url.setPlaceholderText(_DEFAULT_URL)
-        self.url.setAccessibleName("Address of the RabbitMQ server")
         self.answer.setWordWrap(True)
         self.answer.hide()
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         for field in (
             self.url,
+            self.password,
             self.folder,
             self.preset,
             self.workers,
@@ -138,6 +137,7 @@ class SettingsDialog(QDialog):
         form.addRow(self.local)
         form.addRow(self.cluster)
         form.addRow(_label("Server"), _row(self.url, self.test))
+        form.addRow(_label("Password"), self.password)
         form.addRow("", self.answer)
         form.addRow(_label("Workers here"), _left(self.workers))
         form.addRow(_heading("Results"))
@@ -159,7 +159,7 @@ class SettingsDialog(QDialog):
 
     def _connect(self) -> None:
         self.cluster.toggled.connect(self._refresh)
-        self.url.textChanged.connect(self._refresh)
+        self._server.changed.connect(self._refresh)
         self.folder.textChanged.connect(self._refresh)
         self.strength.valueChanged.connect(self._refresh)
         self.preset.currentIndexChanged.connect(self._take_preset_strength)
@@ -175,7 +175,7 @@ class SettingsDialog(QDialog):
         settings = preset.model_copy(update={"strength": self.strength.value() / 100})
         return replace(
             self._preferences,
-            broker_url=self.url.text().strip() if self.cluster.isChecked() else None,
+            broker_url=self._server.url() if self.cluster.isChecked() else None,
             output_directory=self.folder.text().strip(),
             settings=settings,
             worker_count=self.workers.value(),
@@ -193,7 +193,7 @@ class SettingsDialog(QDialog):
     def _ask_test(self) -> None:
         self.test.setEnabled(False)
         self._say("Trying…", ok=None)
-        self.test_wanted.emit(self.url.text().strip())
+        self.test_wanted.emit(self._server.url())
 
     def _say(self, words: str, *, ok: bool | None) -> None:
         self.answer.setText(words)
@@ -222,7 +222,7 @@ class SettingsDialog(QDialog):
 
     def _refresh(self) -> None:
         is_cluster = self.cluster.isChecked()
-        self.url.setEnabled(is_cluster)
+        self._server.set_enabled(is_cluster)
         self.test.setEnabled(is_cluster and bool(self.url.text().strip()))
         percent = self.strength.value()
         self._strength_words.setText("Off" if percent == 0 else f"{percent} %")
