@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,8 +21,13 @@ from tests.fixtures.small_films import (
     stated_length_s,
     uneven_times,
 )
+from workers.media.audio import AudioTrack
+from workers.media.audio_audit import AudioAudit, audit
+from workers.media.audio_plan import plan_track
 from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress
+from workers.media.probe import examine
+from workers.media.source import open_source
 from workers.protocol.plan import DenoiseStep, EncoderSpeed, EnhancementSettings
 from workers.protocol.report import NoteCode
 from workers.runtime.executor import Executor, ExecutorOptions
@@ -30,13 +36,15 @@ COUNT = 40
 TIMES = uneven_times(COUNT)
 LAST = 4321
 SETTINGS = EnhancementSettings(encoder_speed=EncoderSpeed.VERYFAST)
+COPYING = EnhancementSettings(denoise=False, colour=False, sharpen=False, deinterlace=False)
+"""Nothing is left to be done to the pictures."""
 
 
-def enhanced(source: Path) -> EnhancementOutcome:
+def enhanced(source: Path, settings: EnhancementSettings = SETTINGS) -> EnhancementOutcome:
     """The source made better in a fresh folder beside it."""
     workspace = source.with_suffix(".work")
     workspace.mkdir()
-    job = EnhancementJob("file-1", 1, "worker", source, workspace, "film.mp4", SETTINGS, "key", 2)
+    job = EnhancementJob("file-1", 1, "worker", source, workspace, "film.mp4", settings, "key", 2)
     return enhance(job, lambda progress: None)
 
 
@@ -98,6 +106,80 @@ def test_a_hole_in_the_sound_becomes_silence_and_what_follows_stays_in_step(tmp_
         ]
     assert not [at_s for at_s in loud if 0.55 < at_s < 0.95]
     assert [at_s for at_s in loud if 1.0 < at_s < 1.1]
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.005, 1024 / RATE_HZ, 0.1])
+def test_a_result_made_better_again_keeps_its_sound_in_step(tmp_path: Path, start_s: float) -> None:
+    source = make_film(
+        tmp_path / "film.mkv",
+        noisy_pictures(COUNT, 6.0),
+        TIMES,
+        sounds=[[(0.0, 0.5)], [(start_s, start_s + 0.5)]],
+        sound_codec="pcm_s16le",
+    )
+    once = enhanced(source).output
+    again = enhanced(once)
+    assert NoteCode.AUDIO_COPIED in {note.code for note in again.report.notes}
+    first, second = starts_of_sound(once), starts_of_sound(again.output)
+    assert second == first
+    assert [round(float(at_s), 3) for at_s in first] == [0.0, round(start_s, 3)]
+
+
+def test_sound_that_is_less_than_a_sample_late_is_copied_all_the_same(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "film.mp4", noisy_pictures(2, 6.0), TIMES[:2], sounds=[[(0.0, 0.5)]])
+    with open_source(source) as container:
+        audio = examine(source).info.audio[0]
+        end_s = audit(container, container.streams.audio[0]).end_s
+    late = AudioTrack(
+        source,
+        plan_track(audio, is_damaged=False),
+        origin_s=Fraction(0),
+        bit_rate_per_channel=64_000,
+        audited=AudioAudit(0, Fraction(1, 4 * RATE_HZ), end_s),
+    )
+    with av.open(str(tmp_path / "sound.mp4"), "w") as written:
+        late.open(written)
+        first = next(late.packets())
+        written.mux(first)
+    late.close()
+    assert late.statistics.priming_samples == 0
+    assert first.pts == -1024  # the encoder's run-in before zero, and nothing else
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, COPYING], ids=["pictures encoded", "pictures copied"])
+def test_sound_whose_copy_is_not_exact_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: EnhancementSettings
+) -> None:
+    source = make_film(tmp_path / "film.mp4", noisy_pictures(COUNT, 6.0), TIMES, sounds=[[(0.0, 1.5)]])
+    exact = AudioTrack._copied_start
+    tenth_s = RATE_HZ // 10
+
+    def inexact(track: AudioTrack, packet: Any, rate: int) -> tuple[int, int]:
+        start, delay = exact(track, packet, rate)
+        return start, delay + tenth_s
+
+    monkeypatch.setattr(AudioTrack, "_copied_start", inexact)
+    outcome = enhanced(source, settings)
+    texts = [note.text for note in outcome.report.notes if note.code is NoteCode.AUDIO_ENCODED]
+    assert any("would not have been exact" in text for text in texts)
+    codes = {note.code for note in outcome.report.notes}
+    assert (NoteCode.REMUXED in codes) is (settings is COPYING)
+    assert NoteCode.AUDIO_COPIED not in codes
+    assert starts_of_sound(outcome.output) == [0]
+
+
+def starts_of_sound(path: Path) -> list[Fraction]:
+    """When the first sample of each track is heard."""
+    starts = []
+    with av.open(str(path)) as container:
+        count = len(container.streams.audio)
+    for number in range(count):
+        with av.open(str(path)) as container:  # afresh: the run-in is not passed over after a seek
+            first = next(container.decode(container.streams.audio[number]))
+            assert first.pts is not None
+            assert first.time_base is not None
+            starts.append(first.pts * first.time_base)
+    return starts
 
 
 def ends_of_sound(path: Path) -> list[Fraction]:

@@ -13,7 +13,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Disposition, Stream
 
-from workers.media.audio import AudioTrack
+from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.mp4_edits import Edit, read_edit_lists, write_edits
 from workers.media.subtitles import SubtitleTrack
 from workers.media.tags import need_free_keys
@@ -149,7 +149,7 @@ class Mp4Writer:
         for number, found in late:
             current = lists[number]
             if current is None or len(current.edits) != 2 or found.first_s is None or found.end_s is None:
-                raise ValueError("the muxer wrote another edit list than it used to")
+                raise UncopyableSoundError("its run-in cannot be passed over")
             pause = Edit(round(found.first_s * self._movie_timescale), -1)
             sound = Edit(round((found.end_s - found.first_s) * self._movie_timescale), found.priming_samples)
             write_edits(self._path, current, (pause, sound))

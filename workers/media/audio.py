@@ -39,6 +39,10 @@ _MAX_FILL_S: Final = 3600
 """Longest silence that is made up for a gap in the timestamps."""
 
 
+class UncopyableSoundError(Exception):
+    """A copy of a track would not be heard exactly when the source is; it has to be encoded."""
+
+
 @dataclass(slots=True)
 class AudioStatistics:
     """What happened to one track; final once its packets are used up."""
@@ -147,11 +151,13 @@ class AudioTrack:
         if not run_in or self._audit is None or self._audit.first_s is None:
             return stated, 0
         first_s = self._audit.first_s - self._origin_s
-        if first_s > 0:
+        start = round(first_s * rate)
+        # Less than half a sample late is not late: the muxer writes no pause for it.
+        if start > 0:
             self.statistics.first_s = first_s
             self.statistics.end_s = None if self._audit.end_s is None else self._audit.end_s - self._origin_s
             self.statistics.priming_samples = run_in
-        return round(first_s * rate) - run_in, run_in if first_s > 0 else 0
+        return start - run_in, run_in if start > 0 else 0
 
     def _samples_at(self, packet: MediaPacket, rate: int) -> int:
         assert packet.pts is not None

@@ -17,7 +17,7 @@ import av
 from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.analysis import SamplePicture, analyse
-from workers.media.audio import AudioTrack
+from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.samples import SampleReader
@@ -135,6 +135,18 @@ class _Enhancement:
     def _make(
         self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
     ) -> tuple[EnhancementPlan, Production, Verdict]:
+        """Sound that could not be copied exactly is encoded: no file fails for it."""
+        try:
+            return self._make_once(source, plan, accompaniment)
+        except UncopyableSoundError as error:
+            self._output.unlink(missing_ok=True)
+            text = f"Copying the sound would not have been exact ({error}); it was encoded instead."
+            self._extra_notes = [note(NoteCode.AUDIO_ENCODED, text)]
+            return self._make_once(source, plan, replace(accompaniment, may_copy_sound=False))
+
+    def _make_once(
+        self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
+    ) -> tuple[EnhancementPlan, Production, Verdict]:
         """Copy where the plan says so; what cannot be copied, or not proven afterwards, is encoded."""
         if plan.remux:
             try:
@@ -210,6 +222,9 @@ class _Enhancement:
         )
         counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
         verdict = verify(self._output, promise, threads=self._job.threads, on_frame=counter)
+        inexact = next((check for check in verdict.failures if check.name == "audio"), None)
+        if inexact is not None and any(track.plan.is_copied for track in production.audio):
+            raise UncopyableSoundError(inexact.detail)
         if verdict.failures:
             detail = "; ".join(f"{check.name}: {check.detail}" for check in verdict.failures)
             raise TaskFailedError(

@@ -27,6 +27,7 @@ class Accompaniment:
     Attributes:
         audits: by stream index, what decoding showed of the tracks that could be copied.
         unreadable_audio: tracks without a decoder, or without a sound left in the file; they are dropped.
+        may_copy_sound: False once a copy has turned out not to be exact: every track is encoded.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Accompaniment:
     audits: Mapping[int, AudioAudit]
     subtitles: tuple[tuple[SubtitleStreamInfo, tuple[Cue, ...]], ...]
     chapters: tuple[Chapter, ...]
+    may_copy_sound: bool = True
 
     def is_damaged(self, info: AudioStreamInfo) -> bool:
         """True when packets of the track do not decode."""
@@ -59,7 +61,7 @@ class Accompaniment:
             audio=tuple(
                 AudioTrack(
                     self.path,
-                    plan_track(info, is_damaged=self.is_damaged(info)),
+                    plan_track(info, is_damaged=self.is_damaged(info) or not self.may_copy_sound),
                     origin_s=self.origin_s,
                     bit_rate_per_channel=self.bit_rate_per_channel,
                     audited=self.audits.get(info.index),
