@@ -15,6 +15,7 @@ from pathlib import Path
 
 import qasync
 from PySide6.QtCore import QCoreApplication, QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from vidproc_desktop import __version__
@@ -166,7 +167,8 @@ class Program:
             await self._session.start()
         except UserFacingError as error:
             _log.error("the core does not start: %s (%s)", error.title, error.detail)
-            await _tell_and_wait(error, self._window)
+            self._window.hide()  # nothing can be done in it
+            await _tell_and_wait(error)
             self._quit(1)
             return
         except Exception as error:  # noqa: BLE001 - a bug is told in the window, which is there already
@@ -311,14 +313,15 @@ def _open_log(settings: Settings) -> None:
     package.setLevel(settings.log_level)
 
 
-async def _tell_and_wait(error: UserFacingError, parent: MainWindow | None = None) -> None:
+async def _tell_and_wait(error: UserFacingError) -> None:
     """Say in words why the program cannot start, and wait until that was read."""
-    box = QMessageBox(parent)
+    box = QMessageBox()
     box.setIcon(QMessageBox.Icon.Warning)
     box.setWindowTitle("Vidproc Desktop")
     box.setText(error.title)
     box.setInformativeText("\n\n".join(part for part in (error.hint, error.detail) if part))
     box.setStandardButtons(QMessageBox.StandardButton.Close)
+    box.button(QMessageBox.StandardButton.Close).setIcon(QIcon())  # as in the other dialogs
     closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     box.finished.connect(lambda _result: None if closed.done() else closed.set_result(None))
     box.open()

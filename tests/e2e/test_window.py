@@ -1,13 +1,16 @@
 """The window as a user has it: a real display, a real mouse, real files, real workers."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from resources.sample_maker import SampleSpec, make_sample
-from tests.e2e.stage import FIRST_ROW_PX, ROW_PX, Stage, share_changed, wait_for
+from tests.e2e.stage import FIRST_ROW_PX, ROOT, ROW_PX, Stage, share_changed, wait_for
+from tests.fixtures.bound_process import start_bound
 
 pytestmark = pytest.mark.e2e
 
@@ -155,3 +158,36 @@ def test_an_unusable_library_is_told_in_words(stage: Stage) -> None:
         code = None
     assert code == 1
     assert "Traceback" not in stage.log
+
+
+def test_a_second_window_on_the_same_data_says_so_and_ends_when_that_was_read(
+    stage: Stage, xvfb_display: str, tmp_path: Path
+) -> None:
+    stage.start()
+    wait_for("the first one's list", (stage.data_dir / "library.sqlite3").exists)
+    code = "import sys; from vidproc_desktop.__main__ import main_window; sys.exit(main_window())"
+    second = start_bound(
+        [sys.executable, "-c", code, "--data-dir", str(stage.data_dir)],
+        log=tmp_path / "second.log",
+        env={**os.environ, "DISPLAY": xvfb_display, "QT_QPA_PLATFORM": "xcb", "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
+    try:
+        wait_for("the sentence", lambda: "already running with this data folder" in stage.log)
+        windows = wait_for("the dialog", lambda: _only_dialogs(stage, second.pid))
+        assert len(windows) == 1
+        stage.xdo("windowactivate", "--sync", windows[0])
+        stage.key("Escape")
+        assert second.process.wait(20) == 1
+    finally:
+        second.kill()
+    assert "Traceback" not in stage.log + (tmp_path / "second.log").read_text()
+    assert stage.quit() == 0
+
+
+def _only_dialogs(stage: Stage, pid: int) -> list[str]:
+    """A program's visible windows once none of them is as large as a main window."""
+    windows = stage.xdo("search", "--onlyvisible", "--pid", str(pid), check=False).split()
+    sizes = [stage.xdo("getwindowgeometry", "--shell", window, check=False) for window in windows]
+    widths_px = [int(line[6:]) for size in sizes for line in size.splitlines() if line.startswith("WIDTH=")]
+    return windows if widths_px and max(widths_px) < 600 else []
