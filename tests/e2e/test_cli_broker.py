@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.command_line import LONG, MIDDLING, SMALL, Ended, assert_gone, running, sample, vidproc
+from tests.e2e.stage import wait_for
 from tests.fixtures.rabbitmq_node import RabbitMQNode
 
 pytestmark = pytest.mark.e2e
@@ -38,6 +39,11 @@ def _queues(node: RabbitMQNode, url: str) -> dict[str, int]:
     return {name: int(count) for name, count in rows}
 
 
+def _wait_until_empty(node: RabbitMQNode, url: str) -> None:
+    """The node counts the messages of a quorum queue anew every five seconds only (`quorum_tick_interval`)."""
+    wait_for("every queue is empty", lambda: sum(_queues(node, url).values()) == 0, limit_s=20)
+
+
 def test_own_workers_and_nothing_is_left_on_the_broker(
     clips: tuple[Path, Path], broker_vhost: str, rabbitmq_node: RabbitMQNode, tmp_path: Path
 ) -> None:
@@ -45,7 +51,7 @@ def test_own_workers_and_nothing_is_left_on_the_broker(
     _check_done(ended, tmp_path)
     queues = _queues(rabbitmq_node, broker_vhost)
     assert not [name for name in queues if name.startswith("processing_status.")]
-    assert sum(queues.values()) == 0
+    _wait_until_empty(rabbitmq_node, broker_vhost)
     logs = "".join(path.read_text() for path in (tmp_path / "data" / "logs").iterdir())
     assert "guest:guest" not in ended.out + ended.err + logs
 
@@ -114,7 +120,7 @@ def test_ctrl_c_takes_the_task_from_the_broker(
     assert "Stopped" in ended.err
     assert_gone(family, 2)
     assert not list((tmp_path / "out").rglob("*.mp4"))
-    assert sum(_queues(rabbitmq_node, broker_vhost).values()) == 0
+    _wait_until_empty(rabbitmq_node, broker_vhost)
 
 
 def test_killed_with_9_its_workers_end_with_it(

@@ -32,6 +32,10 @@ def _idle_pids(listener: Listener) -> set[int]:
     return {beat.pid for beat in listener.heartbeats if beat.state is WorkerState.IDLE}
 
 
+def _pids_for(listener: Listener, process_type: ProcessType) -> set[int]:
+    return {beat.pid for beat in listener.heartbeats if process_type in beat.process_types}
+
+
 async def test_workers_come_and_go_as_wanted_and_ps_shows_no_password(
     broker_vhost: str, tmp_path: Path
 ) -> None:
@@ -42,10 +46,9 @@ async def test_workers_come_and_go_as_wanted_and_ps_shows_no_password(
     ):
         await workers.set_count(2)
         await listener.until(lambda: len(workers.pids) == 2 and workers.pids <= _idle_pids(listener))
-        enhancing = {b.pid for b in listener.heartbeats if ProcessType.VIDEO_ENHANCEMENT in b.process_types}
-        reading = {b.pid for b in listener.heartbeats if ProcessType.METADATA_EXTRACTION in b.process_types}
-        assert enhancing == workers.pids
-        assert len(reading) == 1
+        # A process with both workers tells of each by itself, in either order.
+        await listener.until(lambda: _pids_for(listener, ProcessType.VIDEO_ENHANCEMENT) == workers.pids)
+        await listener.until(lambda: len(_pids_for(listener, ProcessType.METADATA_EXTRACTION)) == 1)
         await listener.until_state(BrokerState.READY)
         processes = [psutil.Process(pid) for pid in workers.pids]
         family = [*processes, *(child for one in processes for child in one.children(recursive=True))]

@@ -125,8 +125,18 @@ class Subscriber:
         try:
             async with asyncio.timeout(limit_s):
                 await self._is_idle.wait()
+                await self._flush()
         except TimeoutError:
             _log.info("%d statuses were not durable at the end and come again", self._in_hand)
+        except NETWORK_FAULTS as error:
+            _log.info("the last acknowledgements may not have arrived: %r", error)
+
+    async def _flush(self) -> None:
+        """Acknowledgements have no answer; that of a question behind them on the same channel shows they arrived."""
+        channel = self._channel
+        if channel is not None and not channel.is_closed:
+            underlay = await channel.get_underlay_channel()
+            await underlay.queue_declare(topology.ENHANCEMENT_QUEUE.name, passive=True)
 
     async def _on_delivery(self, message: AbstractIncomingMessage) -> None:
         if self._is_finishing:
