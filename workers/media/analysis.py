@@ -1,6 +1,8 @@
 """What a file's pictures are like, measured on samples: noise, levels, colour cast, sharpness, combing."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +22,9 @@ _NOISE_PERCENTILE: Final = 75.0
 _CORRELATED_BELOW: Final = 0.6
 _CROP_PX: Final = (1280, 720)
 """Noise is measured in the middle of larger pictures, at their own resolution."""
+
+_MEASURED_AT_ONCE: Final = 2
+"""More would keep more large pictures in memory than they gain."""
 
 _BINS: Final = 1024
 _MIN_COMBING: Final = 0.05
@@ -56,6 +61,16 @@ class _Gathered:
     combed: int = 0
     pictures: int = 0
 
+    def add(self, other: "_Gathered") -> None:
+        """Take over what was found in another picture."""
+        self.histogram += other.histogram
+        self.noise += other.noise
+        self.sharpness += other.sharpness
+        self.saturation += other.saturation
+        self.casts += other.casts
+        self.combed += other.combed
+        self.pictures += other.pictures
+
 
 def analyse(
     pairs: Iterable[tuple[SamplePicture, SamplePicture]], *, field_order: FieldOrder, hdr: HdrKind
@@ -68,8 +83,8 @@ def analyse(
         hdr: what the source is; the samples are already tone-mapped.
     """
     gathered = _Gathered()
-    for first, second in pairs:
-        _gather(gathered, first, second)
+    for one in _measured(pairs):
+        gathered.add(one)
     sigma, ratio, confidence = _noise(gathered.noise)
     black, low, high, white = _percentiles(gathered.histogram, (0.1, 5, 95, 99.9))
     count = max(1, int(gathered.histogram.sum()))
@@ -93,7 +108,20 @@ def analyse(
     )
 
 
-def _gather(gathered: _Gathered, first: SamplePicture, second: SamplePicture) -> None:
+def _measured(pairs: Iterable[tuple[SamplePicture, SamplePicture]]) -> Iterator[_Gathered]:
+    """Each pair measured, in order; a few at a time, beside the decoding of the next ones."""
+    with ThreadPoolExecutor(_MEASURED_AT_ONCE, "analysis") as pool:
+        waiting: deque[Future[_Gathered]] = deque()
+        for first, second in pairs:
+            waiting.append(pool.submit(_measure, first, second))
+            if len(waiting) > _MEASURED_AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _measure(first: SamplePicture, second: SamplePicture) -> _Gathered:
+    gathered = _Gathered()
     luma = second.luma
     gathered.pictures += 1
     gathered.histogram += np.bincount(
@@ -109,6 +137,7 @@ def _gather(gathered: _Gathered, first: SamplePicture, second: SamplePicture) ->
         gathered.combed += is_interlaced(_middle(first.luma), middle)
     if second.cb is not None and second.cr is not None:
         _gather_colour(gathered, luma, second.cb, second.cr)
+    return gathered
 
 
 def _gather_colour(gathered: _Gathered, luma: Picture, cb: Picture, cr: Picture) -> None:
@@ -143,22 +172,24 @@ def is_interlaced(previous: Picture, current: Picture) -> bool:
         current: the next picture.
     """
     height = current.shape[0] // 2 * 2
-    own = _combing(current[:height])
+    if _combing(current[:height]) <= _MIN_COMBING:
+        return False
     woven = []
     for parity in (0, 1):
         mixed = current[:height].copy()
         mixed[parity::2] = previous[parity:height:2]
         woven.append(_combing(mixed))
-    return own > _MIN_COMBING and max(woven) > min(woven) * _ASYMMETRY
+    return max(woven) > min(woven) * _ASYMMETRY
 
 
 def _combing(luma: Picture) -> float:
     """Mean strength of lines that differ from both neighbours in the same direction, in code values."""
     if luma.shape[0] < 4:
         return 0.0
-    to_above, to_below = luma[1:-1] - luma[:-2], luma[1:-1] - luma[2:]
-    same_way = np.sign(to_above) == np.sign(to_below)
-    return float(np.where(same_way, np.minimum(np.abs(to_above), np.abs(to_below)), 0).mean())
+    above, line, below = luma[:-2], luma[1:-1], luma[2:]
+    over = cv2.subtract(line, cv2.max(above, below))
+    under = cv2.subtract(cv2.min(above, below), line)
+    return float(cv2.max(cv2.max(over, under), 0.0).mean())  # type: ignore[call-overload]  # a number is allowed
 
 
 def _middle(picture: Picture) -> Picture:

@@ -89,6 +89,8 @@ class VideoEncoder:
         context.color_range = _LIMITED_RANGE
         context.flags |= _FRAME_DURATION_FLAG
         context.thread_count = threads
+        # PyAV's default, slices alone, makes x264 cut each picture into slices: a fifth slower, and larger.
+        context.thread_type = "FRAME"
 
     def encode(self, picture: VideoFrame, time: FrameTime) -> list[MediaPacket]:
         """Take one picture; return the packets that are ready, each with its duration."""

@@ -149,6 +149,8 @@ def _decode_video(
 ) -> _Decoded:
     video.thread_type = "AUTO"
     video.thread_count = threads
+    # Every bit is still read and every picture built; only their smoothing, which cannot fail, is left out.
+    video.codec_context.options = {"skip_loop_filter": "all"}
     found = _Decoded([], 0, Fraction(0), None)
     for packet in container.demux(video):
         try:
