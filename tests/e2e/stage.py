@@ -110,6 +110,12 @@ class Stage:
 
     def start(self, *files: Path, size_px: tuple[int, int] = WINDOW_PX) -> None:
         """Start the program and bring its window to a known place and size."""
+        self.launch(*files)
+        self._window = wait_for("the window", self._find_window)
+        self.place(size_px)
+
+    def launch(self, *files: Path) -> None:
+        """Start the program and leave its window alone: it may be about to go again."""
         code = "import sys; from vidproc_desktop.__main__ import main_window; sys.exit(main_window())"
         self._program = start_bound(
             [sys.executable, "-c", code, "--data-dir", str(self.data_dir), *map(str, files)],
@@ -117,8 +123,6 @@ class Stage:
             env=self._env,
             cwd=ROOT,
         )
-        self._window = wait_for("the window", self._find_window)
-        self.place(size_px)
 
     def place(self, size_px: tuple[int, int]) -> None:
         """Move the window to the corner of the screen and give it a size."""
