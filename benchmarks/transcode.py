@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob
-from workers.protocol.plan import EncoderSpeed, EnhancementSettings
+from workers.protocol.settings import EncoderSpeed, EnhancementSettings
 source, workspace, speed = Path(sys.argv[1]), Path(sys.argv[2]), EncoderSpeed(sys.argv[3])
 settings = EnhancementSettings(remux_when_clean=False, encoder_speed=speed)
 job = EnhancementJob(file_id="bench", attempt=1, worker_id="bench", source=source, workspace=workspace,

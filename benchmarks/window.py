@@ -45,7 +45,7 @@ from workers.protocol.messages import (
     StatusMessage,
 )
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status
 
 GOAL_MS = 50.0

@@ -46,7 +46,7 @@ from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.window_state import WindowState
 from vidproc_desktop.ui.words import count_of
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from workers.protocol.messages import (
     WorkerHeartbeat,
 )
 from workers.protocol.model import WireModel, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status, WorkerState
 
 LIMIT_S: Final = 60.0

@@ -9,7 +9,7 @@ from tests.integration.expectations import Expectation, differences, load
 from workers.errors import TaskFailedError
 from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, Progress
-from workers.protocol.plan import EncoderSpeed, EnhancementSettings
+from workers.protocol.settings import EncoderSpeed, EnhancementSettings
 
 TABLE = load()
 

@@ -16,8 +16,8 @@ from workers.errors import TaskFailedError
 from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress
 from workers.media.mp4_edits import read_edit_lists
-from workers.protocol.plan import EncoderSpeed, EnhancementSettings
 from workers.protocol.report import NoteCode
+from workers.protocol.settings import EncoderSpeed, EnhancementSettings
 from workers.protocol.states import ErrorCode
 
 PICTURE = "testsrc2=size=160x120:rate=25:duration=1"

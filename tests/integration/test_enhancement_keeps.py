@@ -28,8 +28,9 @@ from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress
 from workers.media.probe import examine
 from workers.media.source import open_source
-from workers.protocol.plan import DenoiseStep, EncoderSpeed, EnhancementSettings
 from workers.protocol.report import NoteCode
+from workers.protocol.settings import EncoderSpeed, EnhancementSettings
+from workers.protocol.steps import DenoiseStep
 from workers.runtime.executor import Executor, ExecutorOptions
 
 COUNT = 40

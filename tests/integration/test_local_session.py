@@ -26,7 +26,7 @@ from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
 from vidproc_desktop.store.database import Database
 from workers.protocol.messages import MediaSummary, ProbeReply
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Status
 
 SUMMARY = MediaSummary(

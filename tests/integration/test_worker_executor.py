@@ -14,7 +14,7 @@ import pytest
 from tests.fixtures.worker_peers import JOBS, is_running, make_source, until
 from workers.errors import TaskFailedError
 from workers.media.jobs import EnhancementJob, EnhancementOutcome
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
 from workers.runtime.executor import Executor, ExecutorOptions, JobFailedError
 from workers.runtime.progress import Measured

@@ -17,7 +17,7 @@ from tests.fixtures.worker_peers import make_config, make_source, make_task
 from workers.errors import TaskFailedError
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, MetadataJob, MetadataOutcome
 from workers.protocol.messages import FileTask, OutputTarget
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType
 from workers.runtime import files, publication, work
 from workers.runtime.publication import Destination, PublishedEnhancement

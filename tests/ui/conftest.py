@@ -20,7 +20,7 @@ from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Appearance, Theme
 from vidproc_desktop.ui.window_state import WindowState
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

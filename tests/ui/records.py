@@ -9,7 +9,7 @@ from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, Connection
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved, IntakeFinished
 from workers.protocol.messages import EnhancementResult, MediaSummary, MetadataResult, TaskError
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status
 
 

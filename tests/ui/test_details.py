@@ -23,16 +23,11 @@ from workers.protocol.media import AudioStreamInfo, MediaInfo, Tag, VideoStreamI
 from workers.protocol.messages import CurrentTask
 from workers.protocol.model import WorkerId
 from workers.protocol.pictures import DominantColour, Histogram, MetadataDocument, PictureStatistics
-from workers.protocol.plan import (
-    EnhancementPlan,
-    EnhancementSettings,
-    OutputColour,
-    SharpenStep,
-    SkippedStep,
-    StepKind,
-)
+from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
 from workers.protocol.report import Check, EnhancementReport, Note, NoteCode
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, WorkerState
+from workers.protocol.steps import SharpenStep, StepKind
 
 
 @pytest.fixture

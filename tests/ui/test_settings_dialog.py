@@ -9,7 +9,7 @@ from vidproc_desktop.domain.workers import ConnectionReport
 from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.settings_dialog import SettingsDialog
 from vidproc_desktop.ui.theme import Appearance, Theme
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 _PRESETS = {"light": EnhancementSettings(preset="light", strength=0.5), "balanced": EnhancementSettings()}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidproc_desktop.domain.presets import PRESET_NAMES
-from workers.protocol.plan import EncoderSpeed
+from workers.protocol.settings import EncoderSpeed
 
 MAX_WORKERS = 64
 _ENHANCE = """\

@@ -25,7 +25,7 @@ from vidproc_desktop.services.events import (
 )
 from vidproc_desktop.services.session import Session
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, WorkerState
 
 _CANCEL_LIMIT_S: Final = 10.0

@@ -22,7 +22,7 @@ from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.presets import load_preset
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
 from vidproc_desktop.store.database import Database
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from workers.protocol.messages import (
     TaskResult,
 )
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 DEFAULT_PRESET: Final = "balanced"
 PRESET_NAMES: Final = ("light", "balanced", "strong")

@@ -26,7 +26,7 @@ from vidproc_desktop.services.scan import FoundFile
 from vidproc_desktop.services.spawn import durable
 from workers.protocol.messages import ProbeReply
 from workers.protocol.model import FileId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType
 
 PROBES_AT_ONCE: Final = 4

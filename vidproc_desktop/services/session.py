@@ -32,7 +32,7 @@ from vidproc_desktop.services.spawn import Background
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ProcessType
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.services.ports import Change, RemoveFiles, SaveAttempt, SaveFiles, SaveTask
 from workers.protocol.messages import MediaSummary, TaskError, TaskResult
 from workers.protocol.model import FileId, WireModel, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status
 
 type Row = tuple[object, ...]

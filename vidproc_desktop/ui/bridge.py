@@ -28,7 +28,7 @@ from vidproc_desktop.services.events import (
 from vidproc_desktop.services.ports import SessionApi
 from vidproc_desktop.ui.task_model import TaskModel
 from workers.protocol.model import FileId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 TICK_MS = 100
 SORT_EVERY_TICKS = 10

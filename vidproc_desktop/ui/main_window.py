@@ -48,7 +48,7 @@ from vidproc_desktop.ui.window_actions import (
 from vidproc_desktop.ui.window_state import WindowState
 from vidproc_desktop.ui.words import count_of
 from vidproc_desktop.ui.workers_dock import WorkersDock
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 NARROW_PX = 760
 """Below this width the side pane goes below the table."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from vidproc_desktop.ui.theme import Appearance
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from html import escape
 from pathlib import PurePath
 
 from vidproc_desktop.ui.words import clock, resolution, size_in_words
-from workers.protocol.plan import StepKind
 from workers.protocol.report import Check, EnhancementReport
+from workers.protocol.steps import StepKind
 
 _STEP_WORDS = {
     StepKind.TONE_MAP: "Tone mapping",

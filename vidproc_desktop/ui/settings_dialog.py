@@ -29,7 +29,7 @@ from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.server_fields import DEFAULT_URL, ServerFields
 from vidproc_desktop.ui.theme import Appearance
 from vidproc_desktop.ui.workers_dock import MAX_LOCAL_WORKERS
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 _FIELD_HEIGHT_PX = 30
 _APPEARANCE_WORDS = {

@@ -16,8 +16,9 @@ from workers.media.production import Material, Production
 from workers.media.surroundings import Accompaniment
 from workers.media.timestamps import is_variable
 from workers.media.verify import Verdict
+from workers.protocol.analysis import Analysis
 from workers.protocol.media import MediaInfo
-from workers.protocol.plan import Analysis, EnhancementPlan
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport, Note, NoteCode, StageSeconds
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.media.noise import NoiseEstimate, estimate_noise
+from workers.protocol.analysis import Analysis, ColourCast, ScanFinding, ScanKind
 from workers.protocol.media import FieldOrder, HdrKind
-from workers.protocol.plan import Analysis, ColourCast
 
 type Picture = NDArray[np.float32]
 
@@ -27,6 +27,7 @@ _MEASURED_AT_ONCE: Final = 2
 """More would keep more large pictures in memory than they gain."""
 
 _BINS: Final = 1024
+_COMBED_SHARE: Final = 0.2
 _MIN_COMBING: Final = 0.05
 _ASYMMETRY: Final = 1.4
 _TONES: Final = ((40, 100), (100, 160), (160, 225))
@@ -102,9 +103,18 @@ def analyse(
         cast=_cast(gathered.casts),
         sharpness=max(0.0, float(np.median(gathered.sharpness or [0.0])) - laplacian_noise),
         saturation=float(np.median(gathered.saturation or [0.0])),
-        field_order=field_order,
-        combing=gathered.combed / max(1, gathered.pictures),
+        scan=_scan(gathered, field_order),
         hdr=hdr,
+    )
+
+
+def _scan(gathered: _Gathered, flagged: FieldOrder) -> ScanFinding:
+    """Combed pictures, with the field order that the file states."""
+    share = gathered.combed / max(1, gathered.pictures)
+    is_combed = share >= _COMBED_SHARE and flagged is not FieldOrder.PROGRESSIVE
+    kind = ScanKind.INTERLACED if is_combed else ScanKind.PROGRESSIVE
+    return ScanFinding(
+        kind=kind, field_order=flagged if is_combed else FieldOrder.PROGRESSIVE, confidence=abs(2 * share - 1)
     )
 
 

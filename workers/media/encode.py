@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
-from workers.protocol.plan import EnhancementSettings, OutputColour
+from workers.protocol.plan import OutputColour
+from workers.protocol.settings import EnhancementSettings
 
 OUTPUT_PIXEL_FORMAT: Final = "yuv420p"
 _LIMITED_RANGE: Final = 1

@@ -19,22 +19,24 @@ from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.analysis import SamplePicture, analyse
 from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.colour_names import MATRICES
+from workers.media.decisions.tone_map import decide_tone_map
 from workers.media.encode import code_point
 from workers.media.filters.samples import SampleReader
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
 from workers.media.notes import note
 from workers.media.plan import output_colour, plan_enhancement, without_picture_steps, without_remux
-from workers.media.plan_steps import decide_tone_map
-from workers.media.poster import write_poster
+from workers.media.poster import picture_for_poster, write_poster
 from workers.media.probe import Examination, examine
 from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
 from workers.media.remux import UncopyableError
 from workers.media.sampling import sample_pairs
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
-from workers.protocol.plan import Analysis, EnhancementPlan, ToneMapStep
+from workers.protocol.analysis import Analysis
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import Note, NoteCode, StageSeconds
 from workers.protocol.states import ErrorCode, Stage
+from workers.protocol.steps import ToneMapStep
 
 _OUTPUT_NAME: Final = "output.mp4"
 _POSTER_NAME: Final = "poster.jpg"
@@ -83,7 +85,8 @@ class _Enhancement:
         plan, production, verdict = self._make(source, plan, accompaniment)
         with self._timed(Stage.VERIFYING):
             poster = self._job.workspace / _POSTER_NAME
-            has_poster = write_poster(self._output, poster)
+            picture = production.poster or picture_for_poster(self._output)
+            has_poster = picture is not None and write_poster(picture, poster)
             digest = sha256_of(self._output)
         report = account(
             Findings(
@@ -221,7 +224,9 @@ class _Enhancement:
             is_copied=plan.remux,
         )
         counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
-        verdict = verify(self._output, promise, threads=self._job.threads, on_frame=counter)
+        verdict = verify(
+            self._output, promise, threads=self._job.threads, on_frame=counter, proof=production.proof
+        )
         inexact = next((check for check in verdict.failures if check.name == "audio"), None)
         if inexact is not None and any(track.plan.is_copied for track in production.audio):
             raise UncopyableSoundError(inexact.detail)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.media.noise import BLOCK_PX, estimate_noise
-from workers.protocol.plan import DenoiseStep, EnhancementPlan
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
+from workers.protocol.steps import DenoiseStep
 
 type Luma = NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from workers.protocol.media import MediaInfo
 from workers.protocol.messages import MediaSummary
 from workers.protocol.pictures import MetadataDocument
-from workers.protocol.plan import EnhancementSettings
 from workers.protocol.report import EnhancementReport
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import Stage
 
 

@@ -16,8 +16,9 @@ from workers.protocol.media import (
     StreamInfo,
     VideoStreamInfo,
 )
-from workers.protocol.plan import EnhancementPlan, GeometryStep, StepKind
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import Note, NoteCode
+from workers.protocol.steps import GeometryStep, StepKind
 
 _NOT_FINER_THAN_420: Final = (
     "yuv420p",

@@ -6,27 +6,19 @@ Every step that could be taken appears in the plan, taken or not, with the reaso
 from fractions import Fraction
 from typing import Final
 
-from workers.media.plan_steps import (
-    Decision,
-    decide_colour,
-    decide_deinterlace,
-    decide_denoise,
-    decide_sharpen,
-    decide_tone_map,
-)
+from workers.media.decisions.colour import decide_colour
+from workers.media.decisions.decision import Decision
+from workers.media.decisions.denoise import decide_denoise
+from workers.media.decisions.fields import decide_deinterlace
+from workers.media.decisions.sharpen import decide_sharpen
+from workers.media.decisions.tone_map import decide_tone_map
+from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
-from workers.protocol.plan import (
-    Analysis,
-    DenoiseStep,
-    EnhancementPlan,
-    EnhancementSettings,
-    GeometryStep,
-    OutputColour,
-    PlanStep,
-    SkippedStep,
-    StepKind,
-)
+from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
+from workers.protocol.settings import EnhancementSettings
+from workers.protocol.steps import DenoiseStep, GeometryStep, PlanStep, StepKind
 
+_ORDER: Final = {kind: number for number, kind in enumerate(StepKind)}
 _HD_LINES: Final = 720
 _MAX_SIDE_PX: Final = 16_384
 _BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
@@ -50,7 +42,8 @@ def plan_enhancement(info: MediaInfo, analysis: Analysis, settings: EnhancementS
     colouring = decide_colour(video, analysis, settings)
     sharpening = decide_sharpen(analysis, settings, is_denoised=is_denoised)
     geometry = _decide_geometry(video)
-    decisions = (tone, deinterlacing, denoising, colouring, sharpening, geometry)
+    unordered = (tone, deinterlacing, denoising, colouring, sharpening, geometry)
+    decisions = sorted(unordered, key=lambda decision: _ORDER[decision.kind])
     steps: tuple[PlanStep, ...] = tuple(entry.step for entry in decisions if entry.step is not None)
     width, height = output_size(video)
     remux, reason = _decide_remux(info, video, steps, settings)

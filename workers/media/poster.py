@@ -7,29 +7,34 @@ from typing import Final
 import av
 import cv2
 import numpy as np
+from av.video.frame import VideoFrame
 
-_POSITION: Final = Fraction(1, 10)
+POSITION: Final = Fraction(1, 10)
+"""Of the length: far enough in that titles have faded in."""
+
 _LONG_SIDE_PX: Final = 640
 _QUALITY: Final = 88
 
 
-def write_poster(video: Path, poster: Path) -> bool:
-    """Write the frame at a tenth of the length, at most 640 px wide or high; False when none can be decoded."""
+def picture_for_poster(video: Path) -> VideoFrame | None:
+    """The picture at a tenth of the length of a file; None when none can be decoded."""
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        wanted = int((stream.duration or 0) * _POSITION) + (stream.start_time or 0)
+        wanted = int((stream.duration or 0) * POSITION) + (stream.start_time or 0)
         container.seek(wanted, stream=stream)
         chosen = None
         for frame in container.decode(stream):
             chosen = frame
             if frame.pts is not None and frame.pts + frame.duration > wanted:
                 break
-        if chosen is None:
-            return False
-        factor = min(1.0, _LONG_SIDE_PX / max(chosen.width, chosen.height))
-        size = (max(1, round(chosen.width * factor)), max(1, round(chosen.height * factor)))
-        picture = chosen.to_ndarray(format="bgr24")
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return chosen
+
+
+def write_poster(picture: VideoFrame, poster: Path) -> bool:
+    """Write a picture as JPEG, at most 640 px wide or high; False when it cannot be coded."""
+    factor = min(1.0, _LONG_SIDE_PX / max(picture.width, picture.height))
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    small = cv2.resize(picture.to_ndarray(format="bgr24"), size, interpolation=cv2.INTER_AREA)
     done, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         return False

@@ -8,6 +8,7 @@ from statistics import median_low
 from typing import Any, Final
 
 import av
+from av.video.frame import VideoFrame
 
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.audio import AudioTrack
@@ -19,9 +20,12 @@ from workers.media.filters.graph import FilterGraph, SourcePicture, luma, to_lib
 from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.packet_scan import PacketScan
-from workers.media.pipeline import EncoderThread, TimedPicture, unfiltered_pictures
+from workers.media.pipeline import EncoderThread, PacketSink, TimedPicture, unfiltered_pictures
+from workers.media.poster import POSITION
+from workers.media.proof import Proof, TrialDecoder
 from workers.media.remux import CopiedVideo, UncopyableError
 from workers.media.source import open_source
+from workers.media.ticks import MediaPacket
 from workers.media.timestamps import (
     FrameTime,
     RepairCounts,
@@ -69,6 +73,10 @@ class Production:
     repairs: RepairCounts | None
     gate: GateResult | None
     audio: tuple[AudioTrack, ...]
+    proof: Proof | None = None
+    """That the coded pictures decode; None when they were copied."""
+    poster: VideoFrame | None = None
+    """The picture for the poster as it went to the encoder; None when pictures were copied."""
 
 
 def material(path: Path, info: MediaInfo, video: VideoStreamInfo, scan: PacketScan) -> Material:
@@ -147,10 +155,18 @@ def encode_file(
     ):
         encoder = VideoEncoder(writer.container, form, plan.settings, threads=threads)
         writer.add_surroundings(encoder.stream, source.video)
-        with EncoderThread(encoder, writer.write, on_frame) as sink:
-            for picture, time in _pictures(source, plan, window, gate, threads):
+        for_poster = source.scan.count * POSITION
+        poster: VideoFrame | None = None
+        with (
+            TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
+            EncoderThread(encoder, _both(trial.add, writer.write), on_frame) as sink,
+        ):
+            for number, (picture, time) in enumerate(_pictures(source, plan, window, gate, threads)):
+                if number <= for_poster:
+                    poster = picture
                 sink.put(picture, time)
             sink.finish()
+            proof = trial.finish()
         writer.finish()
         times = window.times
     return Production(
@@ -159,7 +175,19 @@ def encode_file(
         repairs=repair.counts,
         gate=None if gate is None else gate.result(),
         audio=surroundings.audio,
+        proof=proof,
+        poster=poster,
     )
+
+
+def _both(first: PacketSink, second: PacketSink) -> PacketSink:
+    """One sink for two; the second may use the packets up."""
+
+    def sink(packets: list[MediaPacket]) -> None:
+        first(packets)
+        second(packets)
+
+    return sink
 
 
 def _pictures(

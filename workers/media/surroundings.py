@@ -17,7 +17,7 @@ from workers.media.source import open_source
 from workers.media.subtitles import Cue, SubtitleTrack, read_cues
 from workers.media.tags import kept_tags
 from workers.protocol.media import AudioStreamInfo, Chapter, MediaInfo, SubtitleStreamInfo
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 
 
 @dataclass(frozen=True, slots=True)

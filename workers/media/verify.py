@@ -1,6 +1,7 @@
 """Proof that a finished file is what was promised: it is opened afresh, and decoded to its end.
 
-It takes nothing from the code that wrote the file but the promise itself.
+It takes nothing from the code that wrote the file but the promise itself, and digests of the packets that were already
+decoded.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ from workers.media.audio_audit import AudioAudit, audit
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.mp4_boxes import is_fast_start
 from workers.media.mp4_edits import movie_duration_s, shown_until_s
+from workers.media.proof import Proof
+from workers.media.readback import PicturesRead, read_pictures
 from workers.media.ticks import fraction
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import OutputColour
@@ -68,20 +71,21 @@ class Verdict:
         return tuple(check for check in self.checks if not check.passed)
 
 
-@dataclass(slots=True)
-class _Decoded:
-    pts: list[int]
-    errors: int
-    last_duration: Fraction
-    first: VideoFrame | None
-
-
-def verify(path: Path, promise: Promise, *, threads: int, on_frame: Callable[[int], None]) -> Verdict:
+def verify(
+    path: Path,
+    promise: Promise,
+    *,
+    threads: int,
+    on_frame: Callable[[int], None],
+    proof: Proof | None = None,
+) -> Verdict:
     """Check a finished file.
 
     Args:
         path: of the file.
         promise: what it must be.
+        proof: of coded pictures that were decoded while they were made; those found in the file, byte for byte, are
+            not decoded again.
         threads: upper bound for decoding; 0: one for each core.
         on_frame: called with the number of pictures decoded so far.
     """
@@ -91,7 +95,7 @@ def verify(path: Path, promise: Promise, *, threads: int, on_frame: Callable[[in
             missing = Check(name="opens", passed=False, detail="the file has no video stream")
             return Verdict((missing,), None, None, None)
         checks = [_counts(container, promise), _geometry(video, promise)]
-        decoded = _decode_video(container, video, threads, on_frame)
+        decoded = read_pictures(container, video, proof, threads=threads, on_frame=on_frame)
         _look_up_the_last(path, video, decoded, promise)
         checks += [
             Check(
@@ -144,30 +148,7 @@ def _geometry(video: VideoStream, promise: Promise) -> Check:
     return Check(name="geometry", passed=passed, detail=detail)
 
 
-def _decode_video(
-    container: InputContainer, video: VideoStream, threads: int, on_frame: Callable[[int], None]
-) -> _Decoded:
-    video.thread_type = "AUTO"
-    video.thread_count = threads
-    # Every bit is still read and every picture built; only their smoothing, which cannot fail, is left out.
-    video.codec_context.options = {"skip_loop_filter": "all"}
-    found = _Decoded([], 0, Fraction(0), None)
-    for packet in container.demux(video):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            found.errors += 1
-            continue
-        for frame in frames:
-            found.first = found.first or frame
-            found.errors += frame.is_corrupt
-            found.pts.append(frame.pts if frame.pts is not None else -1)
-            found.last_duration = Fraction(frame.duration)
-            on_frame(len(found.pts))
-    return found
-
-
-def _look_up_the_last(path: Path, video: VideoStream, decoded: _Decoded, promise: Promise) -> None:
+def _look_up_the_last(path: Path, video: VideoStream, decoded: PicturesRead, promise: Promise) -> None:
     """Take the edit list's word for how long the last picture stays, where its own sample was coded before others."""
     time_base = fraction(video.time_base)
     if promise.is_copied or not decoded.pts or not promise.times:
@@ -179,7 +160,7 @@ def _look_up_the_last(path: Path, video: VideoStream, decoded: _Decoded, promise
         decoded.last_duration = until_s / time_base - decoded.pts[-1]
 
 
-def _frame_map(video: VideoStream, decoded: _Decoded, promise: Promise) -> Check:
+def _frame_map(video: VideoStream, decoded: PicturesRead, promise: Promise) -> Check:
     scale = promise.time_base / fraction(video.time_base)
     wanted = [time.ticks * scale for time in promise.times]
     differing = sum(found != expected for found, expected in zip(decoded.pts, wanted, strict=False))
@@ -248,7 +229,9 @@ def _fast_start(path: Path) -> Check:
     return Check(name="fast_start", passed=passed, detail="index " + ("first" if passed else "last"))
 
 
-def _duration(duration_s: Fraction | None, promise: Promise, decoded: _Decoded, time_base: Fraction) -> Check:
+def _duration(
+    duration_s: Fraction | None, promise: Promise, decoded: PicturesRead, time_base: Fraction
+) -> Check:
     if not decoded.pts or not promise.times:
         return Check(name="duration", passed=False, detail="no pictures")
     end_s = (decoded.pts[-1] + decoded.last_duration) * time_base

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workers.protocol.media import MediaInfo
 from workers.protocol.model import Identifier, Percent, Text, Uri, WireModel
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
 
 PROTOCOL_VERSION: Literal[1] = 1

@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Final, Literal
 
+from workers.protocol.analysis import Analysis
 from workers.protocol.model import Identifier, Rational, Text, WireModel
-from workers.protocol.plan import Analysis, EnhancementPlan
+from workers.protocol.plan import EnhancementPlan
 
 
 class NoteCode(StrEnum):

@@ -21,8 +21,8 @@ from workers.protocol.media import MediaInfo
 from workers.protocol.messages import MediaSummary
 from workers.protocol.model import WireModel
 from workers.protocol.pictures import MetadataDocument
-from workers.protocol.plan import EnhancementSettings
 from workers.protocol.report import EnhancementReport
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
 from workers.runtime.sources import path_from_uri, uri_from_path
 

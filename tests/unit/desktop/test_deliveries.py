@@ -2,7 +2,7 @@ from tests.unit.desktop.values import CLIENT, ENHANCEMENT, METADATA, status
 from vidproc_desktop.broker.deliveries import DeliveryQueue, concerns
 from workers.protocol.messages import ControlMessage, FileTask, OutputTarget, SourceRef
 from workers.protocol.model import WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, Status
 
 A, B = WorkerId("a"), WorkerId("b")

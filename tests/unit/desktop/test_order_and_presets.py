@@ -6,7 +6,7 @@ from tests.unit.desktop.values import ENHANCEMENT, METADATA, file_record, worker
 from vidproc_desktop.domain.order import bundles, outbox_key, publish_limit
 from vidproc_desktop.domain.presets import PresetError, parse_preset
 from workers.protocol.model import WorkerId
-from workers.protocol.plan import EncoderSpeed
+from workers.protocol.settings import EncoderSpeed
 from workers.protocol.states import Status
 
 

@@ -18,7 +18,7 @@ from workers.protocol.messages import (
     WorkerHeartbeat,
 )
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Status, WorkerState
 
 CLIENT = "desktop-1"

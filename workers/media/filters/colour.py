@@ -7,7 +7,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from workers.media.filters.clip import Clip, VideoNode
-from workers.protocol.plan import ColourStep
+from workers.protocol.steps import ColourStep
 
 _LOCAL_RADIUS_DIVISOR: Final = 24
 """Radius of the neighbourhood that local contrast is judged against: a 24th of the picture's height."""

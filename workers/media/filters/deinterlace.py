@@ -6,7 +6,7 @@ import vapoursynth as vs
 
 from workers.media.filters.clip import Clip
 from workers.protocol.media import FieldOrder
-from workers.protocol.plan import DeinterlaceStep
+from workers.protocol.steps import DeinterlaceStep
 
 _SAME_RATE_FIELD: Final = {FieldOrder.BOTTOM_FIRST: 0, FieldOrder.TOP_FIRST: 1}
 """bwdif's `field`: which field is kept; 2 and 3 would double the rate."""

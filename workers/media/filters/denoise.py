@@ -11,7 +11,7 @@ import vapoursynth as vs
 from dfttest2 import Backend, DFTTest
 
 from workers.media.filters.clip import Clip, VideoNode
-from workers.protocol.plan import DenoiseStep
+from workers.protocol.steps import DenoiseStep
 
 _BLOCK_PX: Final = 16
 _OVERLAP_PX: Final = 8

@@ -3,7 +3,7 @@
 import vapoursynth as vs
 
 from workers.media.filters.clip import Clip
-from workers.protocol.plan import GeometryStep
+from workers.protocol.steps import GeometryStep
 
 
 def turn(clip: Clip, step: GeometryStep) -> Clip:

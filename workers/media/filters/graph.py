@@ -22,11 +22,11 @@ from workers.media.filters.geometry import turn
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.tone_map import tone_map
 from workers.media.frames import FrameWindow, TimedFrame
-from workers.protocol.plan import (
+from workers.protocol.plan import EnhancementPlan
+from workers.protocol.steps import (
     ColourStep,
     DeinterlaceStep,
     DenoiseStep,
-    EnhancementPlan,
     GeometryStep,
     PlanStep,
     SharpenStep,

@@ -14,7 +14,7 @@ from workers.media.filters.graph import SourcePicture
 from workers.media.filters.tone_map import tone_map
 from workers.media.frames import TimedFrame
 from workers.media.timestamps import FrameTime
-from workers.protocol.plan import ToneMapStep
+from workers.protocol.steps import ToneMapStep
 
 
 class _OnePicture:

@@ -3,7 +3,7 @@
 import vapoursynth as vs
 
 from workers.media.filters.clip import Clip
-from workers.protocol.plan import SharpenStep
+from workers.protocol.steps import SharpenStep
 
 
 def sharpen(clip: Clip, step: SharpenStep) -> Clip:

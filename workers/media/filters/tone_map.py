@@ -9,7 +9,7 @@ from typing import Final
 import vapoursynth as vs
 
 from workers.media.filters.clip import LINEAR, MATRIX_RGB, Clip, VideoNode
-from workers.protocol.plan import ToneMapStep
+from workers.protocol.steps import ToneMapStep
 
 REFERENCE_WHITE_NITS: Final = 203.0
 BT709: Final = 1

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from workers.media.filters.colour import chroma_curve, luma_curve
-from workers.protocol.plan import ColourStep
+from workers.protocol.steps import ColourStep
 
 
 def step(black: float = 0.0, white: float = 1.0, gamma: float = 1.0) -> ColourStep:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from workers.media.plan_steps import decide_denoise
-from workers.protocol.media import FieldOrder
-from workers.protocol.plan import Analysis, ColourCast, DenoiseStep, EnhancementSettings
+from workers.media.decisions.denoise import decide_denoise
+from workers.protocol.analysis import Analysis, ColourCast
+from workers.protocol.settings import EnhancementSettings
+from workers.protocol.steps import DenoiseStep
 
 
 def measured(sigma: float, *, is_correlated: bool = False, confidence: float = 1.0) -> Analysis:
@@ -19,8 +20,6 @@ def measured(sigma: float, *, is_correlated: bool = False, confidence: float = 1
         contrast_spread=0.8,
         cast=ColourCast(cb=0, cr=0, confidence=0),
         sharpness=100,
-        field_order=FieldOrder.PROGRESSIVE,
-        combing=0,
     )
 
 

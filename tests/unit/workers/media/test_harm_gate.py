@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.media.gate import Gate, GateSample
-from workers.protocol.plan import DenoiseStep, EnhancementPlan, EnhancementSettings, OutputColour, SharpenStep
+from workers.protocol.plan import EnhancementPlan, OutputColour
 from workers.protocol.report import GateResult
+from workers.protocol.settings import EnhancementSettings
+from workers.protocol.steps import DenoiseStep, SharpenStep
 
 type Luma = NDArray[np.uint8]
 

@@ -3,6 +3,7 @@ from fractions import Fraction
 import pytest
 
 from workers.media.plan import output_colour, output_size, plan_enhancement, without_picture_steps
+from workers.protocol.analysis import Analysis, ColourCast, ScanFinding, ScanKind
 from workers.protocol.media import (
     ColourInfo,
     ContentLight,
@@ -12,19 +13,18 @@ from workers.protocol.media import (
     MediaInfo,
     VideoStreamInfo,
 )
-from workers.protocol.plan import (
-    Analysis,
-    ColourCast,
+from workers.protocol.settings import EnhancementSettings
+from workers.protocol.steps import (
     ColourStep,
     DeinterlaceStep,
     DenoiseStep,
-    EnhancementSettings,
     GeometryStep,
     SharpenStep,
     StepKind,
     ToneMapStep,
 )
 
+INTERLACED = ScanFinding(kind=ScanKind.INTERLACED, field_order=FieldOrder.TOP_FIRST, confidence=1.0)
 BT709 = ColourInfo(primaries="bt709", transfer="bt709", matrix="bt709", range="tv")
 
 
@@ -72,8 +72,7 @@ def measured(**changes: object) -> Analysis:
         "contrast_spread": 0.8,
         "cast": ColourCast(cb=0, cr=0, confidence=0),
         "sharpness": 500.0,
-        "field_order": FieldOrder.PROGRESSIVE,
-        "combing": 0.0,
+        "scan": ScanFinding(kind=ScanKind.PROGRESSIVE, confidence=1.0),
     }
     return Analysis.model_validate(facts | changes)
 
@@ -116,21 +115,20 @@ def test_a_damaged_file_is_not_copied() -> None:
 
 def test_every_step_has_its_place_in_the_order() -> None:
     stream = video(field_order=FieldOrder.TOP_FIRST, sample_aspect_ratio=Fraction(4, 3))
-    analysis = measured(
-        noise_sigma=5.0, black_level=0.1, white_level=0.8, combing=0.9, field_order=FieldOrder.TOP_FIRST
-    )
+    analysis = measured(noise_sigma=5.0, black_level=0.1, white_level=0.8, scan=INTERLACED)
     kinds = [step.kind for step in plan_enhancement(info(stream), analysis, SETTINGS).steps]
     assert kinds == [kind for kind in StepKind if kind in kinds]
-    assert set(kinds) == set(StepKind) - {StepKind.TONE_MAP}
+    assert {StepKind.DEINTERLACE, StepKind.DENOISE, StepKind.COLOUR, StepKind.SHARPEN} < set(kinds)
 
 
-def test_interlacing_needs_both_the_flag_and_the_pictures() -> None:
-    flagged = video(field_order=FieldOrder.TOP_FIRST)
-    both = plan_enhancement(info(flagged), measured(combing=0.9), SETTINGS)
-    assert any(isinstance(step, DeinterlaceStep) for step in both.steps)
-    for stream, combing in ((flagged, 0.0), (video(), 0.9)):
-        plan = plan_enhancement(info(stream), measured(combing=combing), SETTINGS)
-        assert not any(isinstance(step, DeinterlaceStep) for step in plan.steps)
+@pytest.mark.parametrize("flagged", FieldOrder)
+def test_what_motion_says_of_fields_counts_whatever_the_file_says(flagged: FieldOrder) -> None:
+    stream = video(field_order=flagged)
+    plan = plan_enhancement(info(stream), measured(scan=INTERLACED), SETTINGS)
+    step = next(step for step in plan.steps if isinstance(step, DeinterlaceStep))
+    assert step.field_order is FieldOrder.TOP_FIRST
+    plan = plan_enhancement(info(stream), measured(scan=ScanFinding(kind=ScanKind.PROGRESSIVE)), SETTINGS)
+    assert not any(isinstance(step, DeinterlaceStep) for step in plan.steps)
 
 
 def test_hdr_is_mapped_from_its_own_peak_and_its_levels_left_alone() -> None:

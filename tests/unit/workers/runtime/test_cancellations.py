@@ -3,7 +3,7 @@
 from typing import Any
 
 from workers.protocol.messages import ControlMessage, FileTask, OutputTarget, SourceRef
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ProcessType
 from workers.runtime.cancellations import REMEMBERED_S, Cancellations
 

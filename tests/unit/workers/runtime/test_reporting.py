@@ -4,7 +4,7 @@ import asyncio
 
 from tests.fixtures.worker_peers import Sink
 from workers.protocol.messages import FileTask, OutputTarget, SourceRef
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage
 from workers.runtime.progress import Measured
 from workers.runtime.reporting import SequenceClock, StatusStream, Subject

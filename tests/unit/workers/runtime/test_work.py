@@ -6,7 +6,7 @@ import pytest
 
 from workers.config import WorkerConfig
 from workers.protocol.messages import FileTask, OutputTarget, SourceRef
-from workers.protocol.plan import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType
 from workers.runtime.executor import describe_ending
 from workers.runtime.work import settings_key, thread_limit, time_limit_s
