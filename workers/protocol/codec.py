@@ -8,6 +8,8 @@ from workers.protocol.messages import (
     ControlMessage,
     FileTask,
     FromWorker,
+    PreviewReply,
+    PreviewTask,
     ProbeReply,
     ProbeTask,
     StatusMessage,
@@ -19,8 +21,8 @@ from workers.protocol.model import WireModel
 MAX_MESSAGE_BYTES = 1_000_000
 """One line on stdio; the same limit on AMQP, so that both carry the same messages."""
 
-type AnyToWorker = FileTask | ProbeTask | ControlMessage
-type AnyFromWorker = StatusMessage | ProbeReply | WorkerHeartbeat
+type AnyToWorker = FileTask | ProbeTask | PreviewTask | ControlMessage
+type AnyFromWorker = StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat
 
 _to_worker: TypeAdapter[AnyToWorker] = TypeAdapter(ToWorker)
 _from_worker: TypeAdapter[AnyFromWorker] = TypeAdapter(FromWorker)
@@ -52,7 +54,7 @@ def decode_to_worker(body: bytes) -> AnyToWorker:
 
 
 def decode_from_worker(body: bytes) -> AnyFromWorker:
-    """A status, a heartbeat or a probe's answer.
+    """A status, a heartbeat, or the answer to a probe or a preview.
 
     Raises:
         UndecodableMessage: not JSON, unknown type or version, or a field out of bounds.

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from workers.protocol.media import MediaInfo
 from workers.protocol.model import Identifier, Percent, Text, Uri, WireModel
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
 
 PROTOCOL_VERSION: Literal[1] = 1
 MAX_LOG_TAIL_LINES = 20
+MAX_PREVIEW_S = 3.0
 
 
 class SourceRef(WireModel):
@@ -62,6 +64,27 @@ class ProbeTask(TaskMessage):
     thumbnail_uri: Uri | None = None
     """Where to write a small JPEG of an early frame; None: no picture."""
     max_size_bytes: Annotated[int, Field(gt=0)] | None = None
+
+
+class PreviewTask(TaskMessage):
+    """Show what enhancing would do; only ever sent to a local worker, which answers with a `PreviewReply`.
+
+    The newest request of a client wins: an older one that waits or runs is dropped, and its reply says so.
+    """
+
+    type: Literal["preview"] = "preview"
+    request: Annotated[int, Field(ge=1)]
+    """Rises with every request of the client; the reply carries it."""
+    source: SourceRef
+    settings: EnhancementSettings
+    at_s: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+    """Moment on the result's clock; past the end the last picture is shown."""
+    duration_s: Annotated[float, Field(ge=0, le=MAX_PREVIEW_S)] = 0.0
+    """0: one picture; otherwise a clip that begins at `at_s`."""
+    max_side_px: Annotated[int, Field(ge=16, le=16_384)] = 1920
+    """The pictures are made smaller where width or height is larger."""
+    directory_uri: Uri
+    """An existing folder for the pictures; whoever asks deletes them."""
 
 
 class ControlMessage(WireModel):
@@ -175,6 +198,37 @@ class ProbeReply(WireModel):
     error: TaskError | None = None
 
 
+class PreviewPictures(WireModel):
+    """The same moment, or the same moments, before and after: two PNG pictures or two MP4 files of one size."""
+
+    before_uri: Uri
+    """The source as the result would show it without picture steps: upright, square pixels, SDR."""
+    after_uri: Uri
+    is_clip: bool
+    width_px: int
+    height_px: int
+    at_s: float
+    """Exact time of the (first) picture on the result's clock."""
+    frames: int
+    plan: EnhancementPlan
+    """What would be done and why."""
+    notes: tuple[Text, ...] = ()
+    """What is not as in the whole run, in words; empty when the pictures are the run's own."""
+
+
+class PreviewReply(WireModel):
+    """Answer to a `PreviewTask`: one of `pictures` and `error` is set, or it was dropped for a newer one."""
+
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["preview_reply"] = "preview_reply"
+    file_id: Identifier
+    client_id: Identifier
+    request: int
+    pictures: PreviewPictures | None = None
+    error: TaskError | None = None
+    was_dropped: bool = False
+
+
 class CurrentTask(WireModel):
     """What a busy worker is working on."""
 
@@ -206,6 +260,8 @@ class WorkerHeartbeat(WireModel):
     started_at: str
 
 
-Task = Annotated[FileTask | ProbeTask, Field(discriminator="type")]
-ToWorker = Annotated[FileTask | ProbeTask | ControlMessage, Field(discriminator="type")]
-FromWorker = Annotated[StatusMessage | ProbeReply | WorkerHeartbeat, Field(discriminator="type")]
+Task = Annotated[FileTask | ProbeTask | PreviewTask, Field(discriminator="type")]
+ToWorker = Annotated[FileTask | ProbeTask | PreviewTask | ControlMessage, Field(discriminator="type")]
+FromWorker = Annotated[
+    StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat, Field(discriminator="type")
+]
