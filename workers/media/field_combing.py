@@ -1,0 +1,85 @@
+"""How much two fields comb when they are woven into one picture. Pure; knows nothing of files or decisions."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+type Luma = NDArray[np.uint8]
+type BlockMap = NDArray[np.float32]
+
+BLOCK_PX: Final = 16
+"""Side of a block in px of the picture: small enough for a moving mouth, large enough to average noise out."""
+
+SMALLEST_LINES: Final = 2 * BLOCK_PX
+
+
+@dataclass(frozen=True, slots=True)
+class PairCombing:
+    """What the fields of two consecutive pictures say, each a map of blocks, shape (rows, columns), in code values.
+
+    Attributes:
+        own: combing of the later picture as it is.
+        later_top: combing of the later picture's top field woven with the earlier one's bottom field.
+        later_bottom: combing of the earlier picture's top field woven with the later one's bottom field.
+        top_change: mean absolute difference of the two top fields.
+        bottom_change: of the two bottom fields.
+    """
+
+    own: BlockMap
+    later_top: BlockMap
+    later_bottom: BlockMap
+    top_change: BlockMap
+    bottom_change: BlockMap
+
+
+def own_combing(picture: Luma) -> BlockMap:
+    """Combing of a picture as it is, shape (rows, columns) of blocks; needs `SMALLEST_LINES` lines."""
+    return woven_combing(picture[::2], picture[1::2])
+
+
+def pair_combing(earlier: Luma, later: Luma) -> PairCombing:
+    """Weave the fields of two pictures every way.
+
+    Args:
+        earlier: luma, shape (height, width), at least `SMALLEST_LINES` high.
+        later: the next picture, same shape.
+    """
+    return PairCombing(
+        own=own_combing(later),
+        later_top=woven_combing(later[::2], earlier[1::2]),
+        later_bottom=woven_combing(earlier[::2], later[1::2]),
+        top_change=_blocks(cv2.absdiff(earlier[::2], later[::2])),
+        bottom_change=_blocks(cv2.absdiff(earlier[1::2], later[1::2])),
+    )
+
+
+def woven_combing(top: Luma, bottom: Luma) -> BlockMap:
+    """How far lines stick out from both neighbours in the same direction, mean over blocks.
+
+    Args:
+        top: lines 0, 2, …, shape (height, width).
+        bottom: lines 1, 3, …; one line fewer where the picture's height is odd.
+    """
+    lines = min(len(top), len(bottom))
+    top, bottom = top[:lines], bottom[:lines]
+    # Saturating subtraction of bytes: what does not stick out is 0, and at most one of the two is not.
+    odd = _sticking_out(bottom[:-1], top[:-1], top[1:])
+    even = _sticking_out(top[1:], bottom[:-1], bottom[1:])
+    return _blocks(odd) + _blocks(even)
+
+
+def _sticking_out(line: Luma, above: Luma, below: Luma) -> Luma:
+    over = cv2.subtract(line, cv2.max(above, below))
+    under = cv2.subtract(cv2.min(above, below), line)
+    return np.asarray(cv2.add(over, under), np.uint8)
+
+
+def _blocks(field: NDArray[np.uint8]) -> BlockMap:
+    """Mean over blocks of a map of one field, which has half the picture's lines."""
+    lines = BLOCK_PX // 2
+    rows, columns = max(1, field.shape[0] // lines), max(1, field.shape[1] // BLOCK_PX)
+    whole = np.ascontiguousarray(field[: rows * lines, : columns * BLOCK_PX], np.float32)
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
