@@ -105,7 +105,7 @@ def _notes(found: Findings) -> tuple[Note, ...]:
         notes.append(note(NoteCode.REMUXED, plan.remux_reason, video))
     notes += found.extra_notes
     notes += picture_notes(video, plan)
-    varies = video.is_variable_rate and is_variable(production.times, found.source.clock.span(1))
+    varies = video.is_variable_rate and is_variable(production.times, production.clock.span(1))
     notes += time_notes(video, found.source.clock, production.repairs, is_variable=varies)
     for track in production.audio:
         notes += audio_notes(track.plan, track.statistics)

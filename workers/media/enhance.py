@@ -156,7 +156,7 @@ class _Enhancement:
                 with self._timed(Stage.REMUXING):
                     production = self._copy(source, plan, accompaniment)
                 with self._timed(Stage.VERIFYING):
-                    return plan, production, self._verify(source, plan, production, accompaniment)
+                    return plan, production, self._verify(plan, production, accompaniment)
             except (UncopyableError, TaskFailedError) as error:
                 if isinstance(error, TaskFailedError) and error.code is not ErrorCode.VERIFICATION_FAILED:
                     raise
@@ -167,7 +167,7 @@ class _Enhancement:
         with self._timed(Stage.ENHANCING):
             plan, production = self._produce(source, plan, accompaniment)
         with self._timed(Stage.VERIFYING):
-            return plan, production, self._verify(source, plan, production, accompaniment)
+            return plan, production, self._verify(plan, production, accompaniment)
 
     def _copy(self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment) -> Production:
         return copy_file(
@@ -209,12 +209,10 @@ class _Enhancement:
             )
         return production
 
-    def _verify(
-        self, source: Material, plan: EnhancementPlan, production: Production, accompaniment: Accompaniment
-    ) -> Verdict:
+    def _verify(self, plan: EnhancementPlan, production: Production, accompaniment: Accompaniment) -> Verdict:
         promise = Promise(
             times=production.times,
-            time_base=source.clock.time_base,
+            time_base=production.clock.time_base,
             width_px=plan.width_px,
             height_px=plan.height_px,
             colour=plan.colour,

@@ -31,7 +31,6 @@ class TimedFrame:
 @dataclass(slots=True)
 class _State:
     frames: dict[int, TimedFrame] = field(default_factory=dict)
-    times: list[FrameTime] = field(default_factory=list)
     last: TimedFrame | None = None
     wanted: int = -1
     released: int = 0
@@ -67,11 +66,12 @@ class FrameWindow:
             self._changed.notify_all()
         self._thread.join()
 
-    @property
-    def times(self) -> tuple[FrameTime, ...]:
-        """The time of every frame made so far: the frame map, once the end was reached."""
-        with self._changed:
-            return tuple(self._state.times)
+    def each_time(self) -> Iterator[FrameTime]:
+        """The time of every frame in order; waits for it. Frames must not be released before they were asked for."""
+        number = 0
+        while (frame := self.frame(number)) is not None:
+            yield frame.time
+            number += 1
 
     def frame(self, number: int) -> TimedFrame | None:
         """Wait for a frame; None when the file ends before it.
@@ -123,7 +123,6 @@ class FrameWindow:
                         if state.stopped:
                             return
                         state.frames[frame.number] = state.last = frame
-                        state.times.append(frame.time)
                         self._changed.notify_all()
         except BaseException as error:  # noqa: BLE001  # carried to the consumer, who raises it
             with self._changed:

@@ -12,6 +12,7 @@ from workers.media.decisions.denoise import decide_denoise
 from workers.media.decisions.fields import decide_deinterlace
 from workers.media.decisions.sharpen import decide_sharpen
 from workers.media.decisions.tone_map import decide_tone_map
+from workers.media.frame_map import kind_of
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
@@ -58,6 +59,7 @@ def plan_enhancement(info: MediaInfo, analysis: Analysis, settings: EnhancementS
         colour=output_colour(video),
         remux=remux,
         remux_reason=reason,
+        frame_map=kind_of(steps),
     )
 
 

@@ -17,6 +17,7 @@ from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
 from workers.media.filters.formats import PlanarFormat, planar_format
 from workers.media.filters.graph import FilterGraph, SourcePicture, luma, to_libav
+from workers.media.frame_map import FrameMap, Telecine, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.packet_scan import PacketScan
@@ -67,7 +68,10 @@ class Material:
 class Production:
     """What was made, for the report and for verification."""
 
+    clock: TrackClock
+    """Of the output's video track."""
     times: tuple[FrameTime, ...]
+    """Of every output picture, in ticks of it."""
     decoded: DecodeStatistics | None
     """None when pictures were copied."""
     repairs: RepairCounts | None
@@ -143,34 +147,50 @@ def encode_file(
     *,
     threads: int,
     on_frame: FrameCallback,
+    film: Telecine | None = None,
 ) -> Production:
-    """Decode, filter and encode every picture; write everything else beside it."""
+    """Decode, filter and encode every picture; write everything else beside it.
+
+    Args:
+        source: what is read.
+        plan: what is done.
+        output: does not exist yet.
+        surroundings: everything that is not video.
+        threads: upper bound for every pool; 0: one for each core.
+        on_frame: called with the number of pictures encoded so far.
+        film: the table of film pictures, where the plan undoes telecine.
+    """
     decoder = VideoDecoder(source.path, source.video.index, threads=threads)
-    repair = TimestampRepair(source.clock, source.nominal_s)
-    form = VideoForm(plan.width_px, plan.height_px, source.clock.timescale, source.average_rate, plan.colour)
+    clock = output_clock(plan, source.clock)
+    pictures = frame_map(plan, clock.timescale, film)
+    repair = TimestampRepair(clock, source.nominal_s)
+    rate = output_rate(plan, source.average_rate)
+    form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour)
     gate = Gate(plan) if plan.changes_picture else None
+    times: list[FrameTime] = []
+    poster: VideoFrame | None = None
+    for_poster = pictures.expected_count(source.scan.count) * POSITION
     with (
         FrameWindow(decoder, repair, read_ahead=_READ_AHEAD) as window,
-        Mp4Writer(output, source.clock.timescale, surroundings) as writer,
+        Mp4Writer(output, clock.timescale, surroundings) as writer,
     ):
         encoder = VideoEncoder(writer.container, form, plan.settings, threads=threads)
         writer.add_surroundings(encoder.stream, source.video)
-        for_poster = source.scan.count * POSITION
-        poster: VideoFrame | None = None
         with (
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
             EncoderThread(encoder, _both(trial.add, writer.write), on_frame) as sink,
         ):
-            for number, (picture, time) in enumerate(_pictures(source, plan, window, gate, threads)):
-                if number <= for_poster:
+            for picture, time in _pictures(source, plan, window, pictures, gate=gate, threads=threads):
+                if len(times) <= for_poster:
                     poster = picture
+                times.append(time)
                 sink.put(picture, time)
             sink.finish()
             proof = trial.finish()
         writer.finish()
-        times = window.times
     return Production(
-        times=times,
+        clock=clock,
+        times=tuple(times),
         decoded=decoder.statistics,
         repairs=repair.counts,
         gate=None if gate is None else gate.result(),
@@ -191,13 +211,20 @@ def _both(first: PacketSink, second: PacketSink) -> PacketSink:
 
 
 def _pictures(
-    source: Material, plan: EnhancementPlan, window: FrameWindow, gate: Gate | None, threads: int
+    source: Material,
+    plan: EnhancementPlan,
+    window: FrameWindow,
+    pictures: FrameMap,
+    *,
+    gate: Gate | None,
+    threads: int,
 ) -> Iterator[TimedPicture]:
     if not needs_graph(plan, source.picture):
         return unfiltered_pictures(window, plan.width_px, plan.height_px)
     matrix = code_point(MATRICES, plan.colour.matrix)
-    graph = FilterGraph(plan, source.picture, window, matrix=matrix, threads=threads)
-    return _filtered_pictures(graph, gate, sample_numbers(source.video.frame_count))
+    graph = FilterGraph(plan, source.picture, window, pictures, matrix=matrix, threads=threads)
+    expected = pictures.expected_count(source.video.frame_count)
+    return _filtered_pictures(graph, gate, sample_numbers(expected))
 
 
 def _filtered_pictures(
@@ -240,6 +267,7 @@ def copy_file(
     last = SourceTime(source.scan.pts[-1], source.scan.last_duration)
     repair = TimestampRepair(source.clock, source.nominal_s)
     return Production(
+        clock=source.clock,
         times=tuple(repair.times([*stated, last])),
         decoded=None,
         repairs=None,

@@ -17,6 +17,9 @@ FALLBACK_TIMESCALE: Final = 1_000_000
 MAX_STEP_TICKS: Final = 2**31 - 1
 """Longest sample duration libav's mov muxer accepts."""
 
+_FINEST_TIMESCALE: Final = 20_000_000
+"""Ticks per second up to which a pause of a hundred seconds still fits into one sample duration."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackClock:
@@ -46,6 +49,13 @@ class TrackClock:
     def origin_s(self) -> Fraction:
         """The moment of the source's clock that becomes zero, in seconds."""
         return Fraction(self.origin, self.timescale)
+
+    def finer(self, factor: int) -> "TrackClock":
+        """The same clock with `factor` times as many ticks; itself where a track cannot have so many."""
+        timescale = self.timescale * factor
+        if factor == 1 or timescale > _FINEST_TIMESCALE:
+            return self
+        return TrackClock(self.source_time_base, timescale, self.origin * factor)
 
     def ticks(self, pts: int) -> int:
         """Output ticks of a source timestamp."""

@@ -4,6 +4,7 @@ The clip is as long as VapourSynth allows, because nobody knows how many frames 
 been decoded; past the end the last picture repeats, so that temporal filters find neighbours there.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -11,10 +12,14 @@ import vapoursynth as vs
 
 from workers.media.filters.clip import VideoNode
 from workers.media.filters.formats import Family, PlanarFormat, planes
+from workers.media.frame_map import Recipe
 from workers.media.frames import TimedFrame
 
 _FAMILIES: Final = {Family.YUV: vs.YUV, Family.GRAY: vs.GRAY, Family.RGB: vs.RGB}
 _LENGTH: Final = 2**31 - 1
+_BOTTOM_LINES: Final = slice(1, None, 2)
+
+type RecipeOf = Callable[[int], Recipe]
 
 
 class FrameSupply(Protocol):
@@ -32,10 +37,14 @@ class Feed:
         form: of the clip; pictures that differ are converted to it.
         width: px of the clip.
         height: px of the clip.
+        recipe: what each picture is woven from; None: picture n is source picture n.
     """
 
-    def __init__(self, window: FrameSupply, form: PlanarFormat, width: int, height: int) -> None:
+    def __init__(
+        self, window: FrameSupply, form: PlanarFormat, width: int, height: int, recipe: RecipeOf | None = None
+    ) -> None:
         self._window = window
+        self._recipe = recipe
         self._form = form
         self._width = width
         self._height = height
@@ -58,19 +67,37 @@ class Feed:
 
     def _fill(self, n: int, f: Any) -> Any:
         try:
-            picture = self._window.frame_or_last(n).picture
+            recipe = Recipe(n, n) if self._recipe is None else self._recipe(n)
             target = f.copy()
-            for number, plane in enumerate(planes(picture, self._form, self._width, self._height)):
-                into = np.asarray(target[number])
-                height, width = plane.shape
-                into[:height, :width] = plane
-                into[:height, width:] = plane[:, -1:]
-                into[height:] = into[height - 1]
+            self._write(recipe.top, target, slice(None))
+            if recipe.bottom != recipe.top:
+                self._write(recipe.bottom, target, _BOTTOM_LINES)
+            if recipe.is_combed:
+                _renew_bottom_lines(target)
         except BaseException as error:
             if self.error is None:
                 self.error = error
             raise
         return target
+
+    def _write(self, source: int, target: Any, lines: slice) -> None:
+        """Copy some lines of a source picture, and repeat its edge where the clip is larger."""
+        picture = self._window.frame_or_last(source).picture
+        for number, plane in enumerate(planes(picture, self._form, self._width, self._height)):
+            into = np.asarray(target[number])
+            height, width = plane.shape
+            into[:height, :width][lines] = plane[lines]
+            into[:height, width:][lines] = plane[lines, -1:]
+            into[height:] = into[height - 1]
+
+
+def _renew_bottom_lines(target: Any) -> None:
+    """Lines of the bottom field as the mean of their neighbours: nothing that fits them is left."""
+    for number in range(target.format.num_planes):
+        plane = np.asarray(target[number])
+        above = plane[0:-1:2][: plane[1::2].shape[0]].astype(np.uint32)
+        below = np.concatenate([plane[2::2], plane[-1:]])[: above.shape[0]].astype(np.uint32)
+        plane[1::2] = (above + below + 1) // 2
 
 
 def _padded(size: int, shift: int) -> int:

@@ -21,7 +21,8 @@ from workers.media.filters.formats import PlanarFormat
 from workers.media.filters.geometry import turn
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.tone_map import tone_map
-from workers.media.frames import FrameWindow, TimedFrame
+from workers.media.frame_map import FrameMap, OutputPicture
+from workers.media.frames import FrameWindow
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
     ColourStep,
@@ -140,35 +141,51 @@ class FilterGraph:
     """Runs a plan over a window of decoded frames.
 
     Args:
+        plan: what is done.
+        source: what decoded pictures are like.
+        window: where they come from.
+        pictures: which output picture is made of which of them.
+        matrix: code point of the output's YUV.
         threads: of VapourSynth in this process; 0: one for each core.
     """
 
     def __init__(
-        self, plan: EnhancementPlan, source: SourcePicture, window: FrameWindow, *, matrix: int, threads: int
+        self,
+        plan: EnhancementPlan,
+        source: SourcePicture,
+        window: FrameWindow,
+        pictures: FrameMap,
+        *,
+        matrix: int,
+        threads: int,
     ) -> None:
         if threads:
             vs.core.num_threads = threads
         vs.core.max_cache_size = _CACHE_MB
         self._window = window
+        self._map = pictures
         self._radius = plan.radius
-        self._feed = Feed(window, source.form, source.width_px, source.height_px)
+        self._feed = Feed(window, source.form, source.width_px, source.height_px, pictures.recipe)
         self.nodes = build(plan, source, self._feed.clip(), matrix)
 
-    def frames(self) -> Iterator[tuple[TimedFrame, Any]]:
-        """Every source frame with its filtered VapourSynth frame, in order, several in the making at once."""
-        node, window = self.nodes.filtered, self._window
-        pending: deque[Future[Any]] = deque()
-        number = 0
+    def frames(self) -> Iterator[tuple[OutputPicture, Any]]:
+        """Every output picture with its filtered VapourSynth frame, in order, several in the making at once."""
+        node = self.nodes.filtered
+        outputs = self._map.pictures(self._window.each_time())
+        pending: deque[tuple[OutputPicture, Future[Any]]] = deque()
         try:
-            while (frame := window.frame(number)) is not None:
-                while len(pending) < 2 * vs.core.num_threads:
-                    pending.append(node.get_frame_async(number + len(pending)))
-                yield frame, self._result(pending.popleft())
-                number += 1
-                window.release(number - self._radius - _KEPT_BEHIND)
+            while True:
+                while len(pending) < 2 * vs.core.num_threads and (picture := next(outputs, None)) is not None:
+                    pending.append((picture, node.get_frame_async(picture.number)))
+                if not pending:
+                    return
+                picture, request = pending.popleft()
+                yield picture, self._result(request)
+                oldest = self._map.oldest_source(max(0, picture.number - self._radius))
+                self._window.release(oldest - _KEPT_BEHIND)
         finally:
             # No request may be left running when the window closes and the nodes go.
-            for request in pending:
+            for _, request in pending:
                 request.exception()
 
     def picture(self, node: VideoNode, number: int) -> Any:
