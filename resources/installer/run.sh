@@ -17,4 +17,4 @@ demo=$root/demo
 printf 'No display here, so the command line does the job on a noisy sample that is made now, in %s.\n' "$demo"
 mkdir -p "$demo"
 "$bin/python" -m resources.sample_maker "$demo/noisy-sample.mp4"
-exec "$bin/vidproc" enhance "$demo/noisy-sample.mp4" -o "$demo" --data-dir "$demo/state"
+exec "$bin/vidproc" enhance "$demo/noisy-sample.mp4" -o "$demo/enhanced" --data-dir "$demo/state"

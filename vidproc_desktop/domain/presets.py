@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from workers.protocol.settings import EnhancementSettings
 
 DEFAULT_PRESET: Final = "balanced"
-PRESET_NAMES: Final = ("light", "balanced", "strong")
+PRESET_NAMES: Final = ("light", "balanced", "strong", "tape", "film", "larger")
 """In the order in which they are offered."""
 
 
