@@ -235,8 +235,7 @@ class Program:
             await self._session.set_worker_count(chosen.worker_count)
         if "rabbitmq_url" in changes:
             await self._session.use_broker(chosen.broker_url)
-        if {"max_processing_attempts", "processing_timeout_s"} & changes.keys():
-            self._window.status_line.say("Attempts and time limit hold from the next start")
+        self._session.change_limits(timeout_s=chosen.timeout_s, max_attempts=chosen.max_attempts)
 
 
 def _preferences(

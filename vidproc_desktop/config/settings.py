@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+_LONGEST_TIMEOUT_S: Final = 7 * 86_400
 APP_NAME: Final = "vidproc-desktop"
 PREFIX: Final = "VIDPROC_"
 NAMES: Final = {
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     thumbnails_dir: Path | None = None
     """None: beside the result."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    processing_timeout_s: float = Field(21_600.0, gt=0, le=7 * 86_400)
+    processing_timeout_s: float = Field(21_600.0, gt=0, le=_LONGEST_TIMEOUT_S)
     log_level: LogLevel = "INFO"
     max_processing_attempts: int = Field(3, ge=1, le=100)
     worker_count: int = Field(1, ge=0, le=64)
@@ -142,10 +143,11 @@ class Settings(BaseSettings):
     def worker_environment(self) -> dict[str, str]:
         """What worker processes on this computer are told, so that they go by the same settings.
 
-        The broker's URL is not among it: whoever starts workers for a broker hands it to them.
+        The broker's URL is not among it: whoever starts workers for a broker hands it to them. The time limit is the
+        longest there is: each task carries its own, which may change while workers run.
         """
         return {
-            "VIDPROC_PROCESSING_TIMEOUT": str(self.processing_timeout_s),
+            "VIDPROC_PROCESSING_TIMEOUT": str(_LONGEST_TIMEOUT_S),
             "VIDPROC_LOG_LEVEL": self.log_level,
             "VIDPROC_MAX_PROCESSING_ATTEMPTS": str(self.max_processing_attempts),
         }

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
@@ -207,6 +207,10 @@ class Dispatch:
         await durable(self._store.write(RemoveFiles(removed)))
 
     # ------------------------------------------------------------ what the surroundings do
+
+    def limit_attempts(self, max_attempts: int) -> None:
+        """Failures that come from now on are judged by this."""
+        self._rules = replace(self._rules, max_attempts=max_attempts)
 
     def remember(self, failures: Iterable[AttemptRecord]) -> None:
         """The ledger's failed attempts, as the store had them at start."""

@@ -61,6 +61,10 @@ class Outbox:
         self._limits: dict[ProcessType, int] = {}
         catalogue.watch(self._look_at)
 
+    def limit_time(self, timeout_s: float) -> None:
+        """Tasks published from now on may take so long."""
+        self._terms = replace(self._terms, timeout_s=timeout_s)
+
     def use(self, broker: TaskBroker | None) -> None:
         """Publish there from now on; None: wait."""
         self._broker = broker

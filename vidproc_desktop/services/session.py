@@ -257,6 +257,11 @@ class Session:
         if self._transport is not None and self._transport.workers is not None:
             await self._transport.workers.set_count(self._worker_count)
 
+    def change_limits(self, *, timeout_s: float, max_attempts: int) -> None:
+        """How long one attempt may take from now on, and how many there are; tasks under way keep their time."""
+        self._running.outbox.limit_time(timeout_s)
+        self._running.dispatch.limit_attempts(max_attempts)
+
     def worker_count(self) -> int:
         """How many enhancement workers are wanted on this computer."""
         return self._worker_count

@@ -152,6 +152,23 @@ async def test_after_the_last_attempt_the_failure_is_final(core: Core) -> None:
     assert ledger == [1, 2, 3]
 
 
+async def test_another_number_of_attempts_holds_from_the_next_failure_on(core: Core) -> None:
+    core.add()
+    core.dispatch.apply(status(1, Status.FAILED, code=ErrorCode.WORKER_CRASHED))
+    assert core.task().attempt == 2
+    core.dispatch.limit_attempts(2)
+    core.dispatch.apply(status(2, Status.FAILED, attempt=2, code=ErrorCode.WORKER_CRASHED))
+    assert (core.task().status, core.task().attempt) == (Status.FAILED, 2)
+
+
+async def test_another_time_limit_holds_for_what_is_published_next(core: Core) -> None:
+    core.outbox.use(core.broker)
+    core.outbox.limit_time(7.5)
+    core.add()
+    await until(lambda: len(core.broker.published) == 1)
+    assert core.broker.published[0][0].timeout_s == 7.5
+
+
 async def test_failures_before_a_restart_count(core: Core) -> None:
     core.add()
     core.dispatch.remember([failed_attempt(core.task(), "a", 1), failed_attempt(core.task(), "a", 2)])
