@@ -51,8 +51,8 @@ def pair_combing(earlier: Luma, later: Luma) -> PairCombing:
         own=own_combing(later),
         later_top=woven_combing(later[::2], earlier[1::2]),
         later_bottom=woven_combing(earlier[::2], later[1::2]),
-        top_change=_blocks(cv2.absdiff(earlier[::2], later[::2])),
-        bottom_change=_blocks(cv2.absdiff(earlier[1::2], later[1::2])),
+        top_change=field_change(earlier[::2], later[::2]),
+        bottom_change=field_change(earlier[1::2], later[1::2]),
     )
 
 
@@ -66,9 +66,23 @@ def woven_combing(top: Luma, bottom: Luma) -> BlockMap:
     lines = min(len(top), len(bottom))
     top, bottom = top[:lines], bottom[:lines]
     # Saturating subtraction of bytes: what does not stick out is 0, and at most one of the two is not.
-    odd = _sticking_out(bottom[:-1], top[:-1], top[1:])
-    even = _sticking_out(top[1:], bottom[:-1], bottom[1:])
+    odd = _sticking_out(bottom[:-2], top[:-2], top[1:-1])
+    even = _sticking_out(top[1:-1], bottom[:-2], bottom[1:-1])
     return _blocks(odd) + _blocks(even)
+
+
+def field_texture(field: Luma) -> BlockMap:
+    """The same of the lines of one field among themselves, on the scale of `woven_combing`: for noise both are equal.
+
+    Args:
+        field: shape (height, width).
+    """
+    return 2 * _blocks(_sticking_out(field[1:-1], field[:-2], field[2:]))
+
+
+def field_change(earlier: Luma, later: Luma) -> BlockMap:
+    """Mean absolute difference of two fields of the same parity over blocks, in code values."""
+    return _blocks(np.asarray(cv2.absdiff(earlier[1:-1], later[1:-1]), np.uint8))
 
 
 def _sticking_out(line: Luma, above: Luma, below: Luma) -> Luma:
@@ -78,7 +92,7 @@ def _sticking_out(line: Luma, above: Luma, below: Luma) -> Luma:
 
 
 def _blocks(field: NDArray[np.uint8]) -> BlockMap:
-    """Mean over blocks of a map of one field, which has half the picture's lines."""
+    """Mean over blocks of a map of one field, which has half the picture's lines; all maps cover the same lines."""
     lines = BLOCK_PX // 2
     rows, columns = max(1, field.shape[0] // lines), max(1, field.shape[1] // BLOCK_PX)
     whole = np.ascontiguousarray(field[: rows * lines, : columns * BLOCK_PX], np.float32)

@@ -1,0 +1,252 @@
+"""Which fields belong to the same film picture, told by the pictures alone. Pure: arrays in, a table out.
+
+Fields are put in the order in which they were shown. Pulldown makes two or three neighbouring fields of each film
+picture: woven with one another they do not comb, and the third of three repeats the first. So the fields are cut into
+groups of two or three with the least combing inside the groups and the least change where a repetition is claimed,
+over the whole file at once. The usual rhythm 2, 3, 2, 3 decides only where nothing moves. A break in the rhythm, an
+edit or a scene of another kind costs what it costs and is found where it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.media.field_combing import (
+    SMALLEST_LINES,
+    BlockMap,
+    Luma,
+    field_change,
+    field_texture,
+    woven_combing,
+)
+from workers.protocol.media import FieldOrder
+
+_FLOOR_CODES: Final = 1.0
+_FLOOR_SHARE: Final = 0.25
+"""What a block may comb above its best weave and count as noise: this many codes and this share of it."""
+
+_LITTLE: Final = 8.0
+"""Sum over blocks, in codes, of combing or change that is too little to be sure of."""
+
+_COMBED_SHARE: Final = 1.6
+_COMBED_CODES: Final = 2.0
+"""A block is combed where it sticks out this much more between fields than inside a field. Noise does both alike,
+and a natural texture less."""
+
+_COMBED_BLOCKS: Final = 6
+_NEIGHBOURS: Final = 2
+"""Fields on each side within which a group of three always ends."""
+
+_ORPHAN: Final = 0.8
+"""A field that belongs to none, in the scale of combing and change, 0–1: dearer than any pulldown, cheaper than a
+wrong partner for every field that follows."""
+
+_ORPHAN_AT_END: Final = 0.55
+"""Two of them cost more than one pair that combs: video keeps all its pictures."""
+
+_RHYTHM: Final = {(2, 2): 0.03, (3, 3): 0.06}
+_ACROSS_PICTURES: Final = 0.02
+"""Two fields of two coded pictures: where everything fits, coded pictures are left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatches:
+    """The film's pictures, arrays of one length, in order.
+
+    Attributes:
+        top: source picture that gives the lines 0, 2, 4 …, int64.
+        bottom: source picture that gives the lines 1, 3, 5 …, int64.
+        is_combed: the two were not taken at the same time, and nothing fits better, bool.
+        shown_with: source picture whose time it takes, int64, strictly ascending.
+        source_count: source pictures that were looked at.
+    """
+
+    top: NDArray[np.int64]
+    bottom: NDArray[np.int64]
+    is_combed: NDArray[np.bool_]
+    shown_with: NDArray[np.int64]
+    source_count: int
+
+    @property
+    def decimated(self) -> NDArray[np.int64]:
+        """Source pictures that no film picture stands at: they only repeated."""
+        return np.setdiff1d(np.arange(self.source_count), self.shown_with)
+
+
+class FieldMatcher:
+    """Takes a file's pictures one by one and keeps a few numbers of each.
+
+    Args:
+        field_order: which field is shown first.
+
+    Raises:
+        ValueError: the order is not one of the two.
+    """
+
+    def __init__(self, field_order: FieldOrder) -> None:
+        if field_order not in {FieldOrder.TOP_FIRST, FieldOrder.BOTTOM_FIRST}:
+            raise ValueError(f"fields can only be matched when their order is known, not {field_order}")
+        self._top_first = field_order is FieldOrder.TOP_FIRST
+        self._count = 0
+        self._latest = _Latest([], [], [])
+        self._combing: list[float] = []
+        self._change: list[float] = []
+        self._is_combed: list[bool] = []
+
+    def add(self, luma: Luma) -> None:
+        """The next picture.
+
+        Args:
+            luma: 8-bit code values, shape (height, width), the same for all; the full height, because fields are
+                lines. Pictures of fewer than 32 lines are not looked into.
+        """
+        self._count += 1
+        if luma.shape[0] < SMALLEST_LINES:
+            return
+        lines = luma.shape[0] // 2
+        top, bottom = luma[: 2 * lines : 2], luma[1 : 2 * lines : 2]
+        fields = [(top, True), (bottom, False)]
+        for field, is_top in fields if self._top_first else fields[::-1]:
+            self._add_field(np.ascontiguousarray(field), is_top=is_top)
+
+    def finish(self) -> FieldMatches:
+        """The table for all pictures so far."""
+        latest = self._latest
+        if not latest.weaves:
+            return _one_to_one(self._count)
+        combing = [*self._combing, _combing(latest.weaves, -1)]
+        groups = [g for g in _groups(combing, self._change, self._is_combed) if g.size > 1]
+        pictures = [_film_picture(group, top_first=self._top_first) for group in groups]
+        table = np.array(pictures, np.int64)
+        is_combed = np.array([self._is_combed[group.pair] for group in groups])
+        return FieldMatches(table[:, 0], table[:, 1], is_combed, table[:, 2], self._count)
+
+    def _add_field(self, field: Luma, *, is_top: bool) -> None:
+        """Everything that the field settles about itself and those before it, in sums; maps are let go."""
+        fields, textures, weaves = self._latest.fields, self._latest.textures, self._latest.weaves
+        fields.append(field)
+        textures.append(field_texture(field))
+        if len(fields) == 1:
+            return
+        weaves.append(woven_combing(field, fields[-2]) if is_top else woven_combing(fields[-2], field))
+        self._is_combed.append(_sticks_out(weaves[-1], np.maximum(textures[-1], textures[-2])))
+        if len(fields) == 2:
+            return
+        self._combing.append(_combing(weaves, -2))
+        self._change.append(_changing(field_change(fields[-3], field), np.minimum(weaves[-1], weaves[-2])))
+        del fields[0], textures[0], weaves[:-2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Latest:
+    """What is still needed of the latest fields: themselves, their texture, and how neighbours weave."""
+
+    fields: list[Luma]
+    textures: list[BlockMap]
+    weaves: list[BlockMap]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbouring fields, numbered in the order in which they were shown."""
+
+    start: int
+    size: int
+
+    @property
+    def pair(self) -> int:
+        """The field that is woven with the next one: of three fields, the two of the same coded picture."""
+        return self.start + (self.size == 3 and self.start % 2)
+
+
+def _combing(weaves: Sequence[BlockMap], which: int) -> float:
+    """Sum over blocks of what a weave combs more than the best of it and its neighbours."""
+    best = np.minimum.reduce([*weaves])
+    excess = weaves[which] - best * (1 + _FLOOR_SHARE) - _FLOOR_CODES
+    return float(np.maximum(excess, 0).sum())
+
+
+def _changing(change: BlockMap, weave: BlockMap) -> float:
+    """Sum over blocks of the change of a field that is more than noise, which a clean weave shows as combing."""
+    return float(np.maximum(change - weave * (1 + _FLOOR_SHARE) - _FLOOR_CODES, 0).sum())
+
+
+def _sticks_out(weave: BlockMap, texture: BlockMap) -> bool:
+    combed = weave > _COMBED_SHARE * texture + _COMBED_CODES
+    return int(combed.sum()) >= _COMBED_BLOCKS
+
+
+def _groups(combing: Sequence[float], change: Sequence[float], is_combed: Sequence[bool]) -> list[_Group]:
+    """The cheapest way to cut all fields into groups.
+
+    Args:
+        combing: of each field with the next one.
+        change: from each field to the one after the next.
+        is_combed: whether each field combs with the next one even where nothing combs less.
+    """
+    fields = len(combing) + 1
+    shares = zip(_relative(combing), is_combed, strict=True)
+    inside, repeated = [max(share, float(combed)) for share, combed in shares], [*_relative(change), 1.0]
+    # cheapest[end][size]: cost of the best cut of the fields before `end` whose last group has that size.
+    cheapest: list[dict[int, float]] = [{0: 0.0}]
+    came_from: list[dict[int, int]] = [{}]
+    for end in range(1, fields + 1):
+        costs: dict[int, float] = {}
+        origins: dict[int, int] = {}
+        for size in range(1, min(3, end) + 1):
+            start = end - size
+            own = _cost(start, size, inside, repeated) if size > 1 else _orphan(start, fields)
+            before, origin = min((cost + _rhythm(last, size), last) for last, cost in cheapest[start].items())
+            costs[size], origins[size] = before + own, origin
+        cheapest.append(costs)
+        came_from.append(origins)
+    return _traced_back(cheapest, came_from)
+
+
+def _traced_back(cheapest: Sequence[dict[int, float]], came_from: Sequence[dict[int, int]]) -> list[_Group]:
+    end = len(cheapest) - 1
+    size = min(cheapest[end], key=cheapest[end].__getitem__)
+    groups: list[_Group] = []
+    while end > 0:
+        groups.append(_Group(end - size, size))
+        end, size = end - size, came_from[end][size]
+    return groups[::-1]
+
+
+def _cost(start: int, size: int, inside: Sequence[float], repeated: Sequence[float]) -> float:
+    if size == 2:
+        return inside[start] + _ACROSS_PICTURES * (start % 2)
+    return inside[start] + inside[start + 1] + repeated[start]
+
+
+def _orphan(start: int, fields: int) -> float:
+    return _ORPHAN_AT_END if start in {0, fields - 1} else _ORPHAN
+
+
+def _rhythm(last: int, size: int) -> float:
+    return _RHYTHM.get((last, size), 0.0)
+
+
+def _relative(sums: Sequence[float]) -> list[float]:
+    """Each as a share of the largest around it, 0–1; about 0 where all are little."""
+    values = np.array(sums)
+    padded = np.pad(values, _NEIGHBOURS)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
+    shares: list[float] = (values / (windows.max(axis=1) + _LITTLE)).tolist()
+    return shares
+
+
+def _film_picture(group: _Group, *, top_first: bool) -> tuple[int, int, int]:
+    """Source of the top field, of the bottom field, and of the time."""
+    numbers = (group.pair // 2, (group.pair + 1) // 2)
+    first_is_top = (group.pair % 2 == 0) == top_first
+    top, bottom = numbers if first_is_top else numbers[::-1]
+    return top, bottom, group.start // 2
+
+
+def _one_to_one(count: int) -> FieldMatches:
+    numbers = np.arange(count, dtype=np.int64)
+    return FieldMatches(numbers, numbers, np.zeros(count, np.bool_), numbers, count)
