@@ -21,9 +21,10 @@ REFUSED = {
 }
 
 FEWER_SAMPLES = {
-    # As many as there are pictures, or intact ones.
+    # As many as there are pictures, or intact ones; of large and of lossless ones as many as the budget allows.
     "mp4_dolbyVision-hdr.MOV": 4,
-    "mp4_portrait_4k60.mp4": 18,
+    "mp4_portrait_4k60.mp4": 7,
+    "mp4_sample_with_colr_mdcv_and_clli.mp4": 8,
     "mp4_sample_with_invalid_nalu.mp4": 23,
     "ts_sample_h262_mpeg_audio.ps": 3,
     "video_0.mov": 3,
@@ -32,9 +33,13 @@ FEWER_SAMPLES = {
     "one_frame.mp4": 1,
     "fullrange_pc_desk.mp4": 8,
     "interlaced_tff_UNFLAGGED_h264_from_pegboard60p.mp4": 9,
-    "ref_8k_desk_1920x1080_8f.mkv": 8,
+    "ref_8k_desk_1920x1080_8f.mkv": 5,
+    "ref_bbb60p_720x480_60f.mkv": 21,
+    "ref_hdr10_pq_640x360_28f.mkv": 20,
+    "ref_motorway24p_720x480_24f.mkv": 23,
+    "ref_park_640x360_60f.mkv": 16,
     "ref_pegboard60p_720x480_18f.mkv": 18,
-    "ref_portrait4k60_540x960_18f.mkv": 18,
+    "ref_portrait4k60_540x960_18f.mkv": 12,
 }
 
 DAMAGED = {"bitflip_200_nasa.mp4", "truncated_60pct_faststart_nasa.mp4"}

@@ -17,7 +17,7 @@ LUMA_WEIGHTS: Final = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """ITU-R BT.709 luma, on R'G'B'."""
 
 _CLUSTERS: Final = 6
-_MAX_POINTS: Final = 12_000
+_MAX_POINTS: Final = 8_000
 _ROUNDS: Final = 24
 _SEED: Final = 20_240_601
 """Any number; fixed so that the same file gives the same colours."""
@@ -157,7 +157,9 @@ def _starting_points(points: Points, random: np.random.Generator) -> Points:
 
 
 def _squared_distances(points: Points, centres: Points) -> Points:
-    return np.asarray(((points[:, np.newaxis] - centres[np.newaxis]) ** 2).sum(axis=-1))
+    """Shape (points, centres); a sum of products, because a table of differences is ten times as slow."""
+    lengths = (points**2).sum(axis=1)[:, np.newaxis] + (centres**2).sum(axis=1)
+    return np.asarray(np.maximum(lengths - 2 * points @ centres.T, 0))
 
 
 def _join_alike(centres: Points) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""The first few frames of a stream, decoded only for their flags and side data, never for their pixels."""
+"""The first few frames of a stream, decoded for their flags and side data."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +13,13 @@ from workers.media.packet_scan import DemuxErrors, packets
 
 _FRAMES_LOOKED_AT = 8
 """Enough for one soft-telecine cycle of five frames."""
+_FRAMES_OF_LARGE_PROGRESSIVE = 4
+_LARGE_PX = 1_500_000
+"""From this size on a stream that declares itself progressive is believed sooner: decoding costs too much."""
+_NEVER_INTERLACED = frozenset({"av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9"})
+"""Decoders of formats that know no fields."""
+_PROGRESSIVE = 1
+"""AV_FIELD_PROGRESSIVE."""
 
 _MAX_PACKETS = 400
 """After so many packets of all streams without enough frames the look ends; a broken stream must not decode on."""
@@ -31,25 +38,41 @@ class FirstFrames:
     interlaced_flags: tuple[bool, ...] = ()
     side_data: dict[str, bytes] = field(default_factory=dict)
     colour_range: int = 0
+    has_captions: bool = False
+    """Closed captions (CEA-608 or CEA-708) travel with the pictures."""
+    frames: tuple[VideoFrame, ...] = ()
+    """The frames themselves, for who wants to show them; not to be kept for long."""
 
 
 def look_at_first_frames(container: av.container.InputContainer, stream: VideoStream) -> FirstFrames:
     """Decode up to eight frames from the container's current position; damaged packets are passed over."""
-    flags: list[bool] = []
-    side_data: dict[str, bytes] = {}
-    colour_range = 0
+    found: list[VideoFrame] = []
+    wanted = _wanted(stream)
     for packet in islice(packets(container, DemuxErrors(), (stream,)), _MAX_PACKETS):
         try:
-            frames = stream.decode(packet)
+            found += stream.decode(packet)
         except av.FFmpegError:
             continue  # the first frames only add detail; errors are counted where every packet is read
-        for frame in frames:
-            flags.append(frame.interlaced_frame)
-            colour_range = colour_range or int(frame.color_range)
-            _take_side_data(frame, side_data)
-        if len(flags) >= _FRAMES_LOOKED_AT:
+        if len(found) >= wanted:
             break
-    return FirstFrames(tuple(flags[:_FRAMES_LOOKED_AT]), side_data, colour_range)
+    side_data: dict[str, bytes] = {}
+    for frame in found:
+        _take_side_data(frame, side_data)
+    return FirstFrames(
+        interlaced_flags=tuple(frame.interlaced_frame for frame in found[:wanted]),
+        side_data=side_data,
+        colour_range=next((int(frame.color_range) for frame in found if int(frame.color_range)), 0),
+        has_captions=any(frame.side_data.get(Type.A53_CC) is not None for frame in found),
+        frames=tuple(found),
+    )
+
+
+def _wanted(stream: VideoStream) -> int:
+    context = stream.codec_context
+    is_large = context.width * context.height >= _LARGE_PX
+    is_progressive = context.field_order == _PROGRESSIVE or context.name in _NEVER_INTERLACED
+    believed = is_large and is_progressive
+    return _FRAMES_OF_LARGE_PROGRESSIVE if believed else _FRAMES_LOOKED_AT
 
 
 def _take_side_data(frame: VideoFrame, into: dict[str, bytes]) -> None:

@@ -9,8 +9,8 @@ from fractions import Fraction
 from workers.media.colour_statistics import summarise_colours
 from workers.media.display import Picture, display_picture
 from workers.media.jobs import MetadataJob, MetadataOutcome, Progress, ProgressCallback
-from workers.media.probe import Examination, examine, summarise
-from workers.media.sampled_frames import choose_targets, sample_frames
+from workers.media.probe import Examination, OpenedExamination, examining, summarise
+from workers.media.sampled_frames import OpenedStream, affordable_targets, sample_frames
 from workers.media.thumbnails import THUMBNAIL_LONG_SIDE_PX, choose_poster, draw_contact_sheet, write_jpeg
 from workers.protocol.pictures import MetadataDocument
 from workers.protocol.states import Stage
@@ -31,26 +31,34 @@ def extract(job: MetadataJob, on_progress: ProgressCallback) -> MetadataOutcome:
         TaskFailedError: the file is not one that can be worked on, or the workspace cannot be written to.
     """
     on_progress(Progress(Stage.PROBING, 0.0))
-    examination = examine(
+    with examining(
         job.source,
-        on_fraction=lambda fraction: on_progress(Progress(Stage.PROBING, _PROBING_SHARE * fraction)),
-    )
-    on_progress(Progress(Stage.READING_PICTURES, _PROBING_SHARE))
-    pictures, times_s = _sampled_pictures(job, examination, on_progress)
-    outcome = _outcome(job, examination, pictures, times_s)
+        lambda fraction: on_progress(Progress(Stage.PROBING, _PROBING_SHARE * fraction)),
+        threads=job.threads,
+    ) as opened:
+        on_progress(Progress(Stage.READING_PICTURES, _PROBING_SHARE))
+        pictures, times_s = _sampled_pictures(job, opened, on_progress)
+    outcome = _outcome(job, opened.examination, pictures, times_s)
     on_progress(Progress(Stage.READING_PICTURES, 1.0, len(pictures), len(pictures)))
     return outcome
 
 
 def _sampled_pictures(
-    job: MetadataJob, examination: Examination, on_progress: ProgressCallback
+    job: MetadataJob, opened: OpenedExamination, on_progress: ProgressCallback
 ) -> tuple[list[Picture], list[Fraction]]:
-    stream = examination.info.main_video
+    stream = opened.examination.info.main_video
     assert stream is not None, "an examination is only made of files with a moving picture"
-    scan = examination.main_scan
-    targets = choose_targets(scan.pts, scan.keyframe_pts, SAMPLED_FRAMES)
+    scan = opened.examination.main_scan
+    targets = affordable_targets(scan, SAMPLED_FRAMES, stream.width_px * stream.height_px)
+    samples = sample_frames(
+        job.source,
+        scan,
+        targets,
+        threads=job.threads,
+        opened=OpenedStream(opened.container, opened.first.frames),
+    )
     found: list[tuple[Fraction, Picture]] = []
-    for number, sample in enumerate(sample_frames(job.source, scan, targets, threads=job.threads), start=1):
+    for number, sample in enumerate(samples, start=1):
         found.append((sample.time_s, display_picture(sample.frame, stream, THUMBNAIL_LONG_SIDE_PX)))
         fraction = _PROBING_SHARE + (0.95 - _PROBING_SHARE) * min(1.0, number / max(1, len(targets)))
         on_progress(Progress(Stage.READING_PICTURES, fraction, number, len(targets)))

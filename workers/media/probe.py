@@ -3,7 +3,8 @@
 It opens, scans and closes; what is a fault of the file becomes a `TaskFailedError` or a warning in words.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -79,13 +80,41 @@ def examine(path: Path, on_fraction: Callable[[float], None] | None = None) -> E
     Raises:
         TaskFailedError: see `probe`.
     """
+    with examining(path, on_fraction) as opened:
+        return opened.examination
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedExamination:
+    """An examination whose file is still open, its first frames decoded."""
+
+    examination: Examination
+    container: av.container.InputContainer
+    first: FirstFrames
+
+
+@contextmanager
+def examining(
+    path: Path, on_fraction: Callable[[float], None] | None = None, *, threads: int = 0
+) -> Iterator[OpenedExamination]:
+    """`examine` for who goes on to decode pictures; the file is closed at the end.
+
+    Args:
+        path: an existing file.
+        on_fraction: see `examine`.
+        threads: upper bound for the decoder's threads; 0: one for each core.
+
+    Raises:
+        TaskFailedError: see `probe`.
+    """
     with open_source(path) as container:
         refuse_unsuitable_streams(path, container)
         scan = scan_packets(container, on_fraction)
     with open_source(path) as container:
-        info = describe(path, container, scan)
-    refuse_without_pictures(path, info)
-    return Examination(info, scan.streams)
+        first = _first_frames(container, threads)
+        info = describe(path, container, scan, first)
+        refuse_without_pictures(path, info)
+        yield OpenedExamination(Examination(info, scan.streams), container, first)
 
 
 def examine_samples(path: Path) -> Examination:
@@ -102,7 +131,7 @@ def examine_samples(path: Path) -> Examination:
         assert index is not None, "files without a moving picture were refused above"
         scan = scan_samples(container, container.streams[index])
     with open_source(path) as container:
-        info = describe(path, container, scan)
+        info = describe(path, container, scan, _first_frames(container))
     refuse_without_pictures(path, info)
     note = "Large file: its pictures were not counted one by one yet."
     return Examination(info.model_copy(update={"warnings": (*info.warnings, note)}), scan.streams)
@@ -159,11 +188,12 @@ def refuse_without_pictures(path: Path, info: MediaInfo) -> None:
         )
 
 
-def describe(path: Path, container: av.container.InputContainer, scan: FileScan) -> MediaInfo:
-    """Join headers and scan into one value. The container stands at its beginning; the first frames are decoded."""
+def describe(
+    path: Path, container: av.container.InputContainer, scan: FileScan, first: FirstFrames
+) -> MediaInfo:
+    """Join headers, scan and what the first frames of the main stream showed into one value."""
     tags = TagReader()
     file_tags = tags.read(container.metadata)
-    first = _first_frames(container)
     video: list[VideoStreamInfo] = []
     audio: list[AudioStreamInfo] = []
     subtitles: list[SubtitleStreamInfo] = []
@@ -229,11 +259,13 @@ def _main_index(container: av.container.InputContainer) -> int | None:
     return default.index if default is not None else None
 
 
-def _first_frames(container: av.container.InputContainer) -> FirstFrames:
+def _first_frames(container: av.container.InputContainer, threads: int = 0) -> FirstFrames:
     index = _main_index(container)
     stream = container.streams[index] if index is not None else None
     if not isinstance(stream, VideoStream) or not has_decoder(stream):
         return FirstFrames()
+    stream.thread_type = "SLICE"  # frame threads would decode on behind the few frames that are looked at
+    stream.thread_count = threads
     return look_at_first_frames(container, stream)
 
 

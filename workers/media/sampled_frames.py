@@ -5,6 +5,7 @@ It chooses and decodes; what the frames are for is not known here.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -23,6 +24,19 @@ _MAX_PACKETS_PER_TARGET = 3_000
 
 _SHORT_FILE_FRAMES = 3_000
 """Up to this length a file is decoded in full rather than shown with gaps."""
+
+_DECODE_BUDGET_PX = 96 << 20
+"""Pixels that may be decoded for all samples together: about 40 pictures of 1080 lines, 300 of 360."""
+
+_PX_PER_BYTE = 30
+"""Decoding one byte of a packet takes as long as 30 pixels (measured: H.264 and FFV1, 1080 lines)."""
+
+_KEYFRAME_COST = 2
+"""A keyframe takes about twice as long to decode as another picture (measured: H.264, 1080 lines)."""
+
+_LARGE_PICTURE_PX = 1_500_000
+_FEW_SAMPLES = 8
+"""So many samples have to do for pictures above that size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +66,65 @@ def choose_targets(pts: Sequence[int], keyframe_pts: Sequence[int], count: int) 
     return sorted(set(targets))
 
 
+def affordable_targets(scan: PacketScan, count: int, picture_px: int) -> list[int]:
+    """Like `choose_targets`, with no more decoding than the budget allows, whatever the size of the pictures.
+
+    Keyframes are cheap to reach; the pictures behind each of them are taken only as far as the budget for it goes.
+
+    Args:
+        scan: the packets of the stream.
+        count: how many are wanted at most.
+        picture_px: pixels of one picture.
+    """
+    pts, keyframe_pts = scan.pts, scan.keyframe_pts
+    wanted = count if picture_px < _LARGE_PICTURE_PX else min(count, _FEW_SAMPLES)
+    allowed = affordable_pictures(scan, picture_px)
+    if len(pts) <= allowed or not keyframe_pts:
+        return choose_targets(pts, keyframe_pts, wanted)
+    keyframe_cost = _KEYFRAME_COST if len(keyframe_pts) < len(pts) else 1
+    starts = _spread(keyframe_pts, max(1, min(wanted, allowed // keyframe_cost)))
+    reach = max(1, allowed // len(starts) - keyframe_cost + 1)
+    within: list[int] = []
+    for start, following in zip(starts, [*starts[1:], None], strict=True):
+        at = bisect_left(pts, start)
+        until = len(pts) if following is None else bisect_left(pts, following)
+        within.extend(pts[at : min(until, at + reach)])
+    return choose_targets(within, starts, wanted if reach > 1 else len(starts))
+
+
+def affordable_pictures(scan: PacketScan, picture_px: int) -> int:
+    """How many pictures of a stream the budget for samples allows to decode; at least two."""
+    bytes_each = scan.size_bytes // max(1, scan.count + scan.hidden)
+    return max(2, _DECODE_BUDGET_PX // max(1, picture_px + _PX_PER_BYTE * bytes_each))
+
+
+def _spread(values: Sequence[int], count: int) -> list[int]:
+    """At most `count` of them, evenly spread by number, each from the middle of its part."""
+    if len(values) <= count:
+        return list(values)
+    return [values[(2 * part + 1) * len(values) // (2 * count)] for part in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStream:
+    """A stream that is open already, and frames that were decoded of it."""
+
+    container: av.container.InputContainer
+    frames: Sequence[VideoFrame] = ()
+
+
 def sample_frames(
-    path: Path, scan: PacketScan, targets: Sequence[int], *, threads: int = 0
+    path: Path,
+    scan: PacketScan,
+    targets: Sequence[int],
+    *,
+    threads: int = 0,
+    opened: OpenedStream | None = None,
 ) -> Iterator[SampledFrame]:
     """Decode one frame for each ascending target; targets for which there is no intact frame are passed over.
 
-    Frames come in ascending order, except that those which seeking did not reach follow at the end.
+    Frames come in ascending order, except that those which seeking did not reach follow at the end. With `opened`
+    the file need not be opened again, and what was decoded of it is not decoded a second time.
 
     Raises:
         TaskFailedError: the file can no longer be opened.
@@ -65,10 +132,15 @@ def sample_frames(
     start = scan.pts[0] if scan.pts else 0
     missed: list[int] = []
     taken: set[int] = set()
-    with open_source(path) as container:
-        walk = _Walk(container, _open_decoder(container, scan.stream_index, threads), scan.keyframe_pts)
+    known = {frame.pts: frame for frame in opened.frames if not frame.is_corrupt} if opened else {}
+    with ExitStack() as stack:
+        container = opened.container if opened else stack.enter_context(open_source(path))
+        stream = _open_decoder(container, scan.stream_index, threads)
+        if scan.count > affordable_pictures(scan, stream.codec_context.width * stream.codec_context.height):
+            stream.codec_context.skip_frame = "NONREF"  # what no other picture needs; the rest stays exact
+        walk = _Walk(container, stream, scan.keyframe_pts)
         for target, following in zip(targets, [*targets[1:], None], strict=True):
-            frame = walk.frame_at(target, following)
+            frame = known.get(target) or walk.frame_at(target, following)
             if frame is None or frame.pts is None:
                 missed.append(target)
             else:
@@ -83,9 +155,10 @@ def sample_frames(
 def _open_decoder(container: av.container.InputContainer, index: int, threads: int) -> VideoStream:
     stream = container.streams[index]
     assert isinstance(stream, VideoStream)
-    stream.codec_context.options = dict(CODEC_OPTIONS)
-    stream.codec_context.thread_type = "SLICE"  # frame threads would have to fill up after every seek
-    stream.codec_context.thread_count = threads
+    if not stream.codec_context.is_open:
+        stream.codec_context.options = dict(CODEC_OPTIONS)
+        stream.codec_context.thread_type = "SLICE"  # frame threads would have to fill up after every seek
+        stream.codec_context.thread_count = threads
     return stream
 
 
