@@ -1,8 +1,9 @@
-"""H.264 as every browser plays it, with exact timestamps and complete colour tags.
+"""Pictures to packets, with exact timestamps and complete colour tags, whichever encoder the plan names.
 
 Knows pictures and ticks; knows nothing of where they come from or what container they go into.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,12 +15,16 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.encoders.buffer import buffer_bits
+from workers.media.encoders.catalogue import ENCODERS, PIXEL_FORMAT_8, EncoderFamily
+from workers.media.encoders.options import EncodingOrder, encoder_options
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
-from workers.protocol.plan import OutputColour
-from workers.protocol.settings import EnhancementSettings
+from workers.protocol.media import HdrInfo
+from workers.protocol.plan import EncoderPlan, OutputColour
+from workers.protocol.settings import VideoCodec
 
-OUTPUT_PIXEL_FORMAT: Final = "yuv420p"
+OUTPUT_PIXEL_FORMAT: Final = PIXEL_FORMAT_8
 _LIMITED_RANGE: Final = 1
 _KEYFRAME_INTERVAL_S: Final = 8
 _MAX_KEYFRAME_INTERVAL_FRAMES: Final = 250
@@ -28,6 +33,9 @@ _FORCED_KEYFRAME_S: Final = 10
 
 _FRAME_DURATION_FLAG: Final = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: the encoder passes each frame's duration on to its packet."""
+
+_APPLE_HEVC_TAG: Final = "hvc1"
+"""The sample entry that Apple's players take; libav would write hev1, which they refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class VideoForm:
     timescale: int
     average_rate: Fraction
     colour: OutputColour
+    hdr: HdrInfo | None = None
+    """Description of a high dynamic range that is kept; None for standard range."""
 
 
 def code_point(names: dict[int, str], name: str) -> int:
@@ -46,41 +56,52 @@ def code_point(names: dict[int, str], name: str) -> int:
     return next((number for number, known in names.items() if known == name), 2)
 
 
+def keyframe_interval(rate: Fraction) -> int:
+    """Pictures from one keyframe to the next at most: eight seconds, and never more than 250."""
+    return max(1, min(_MAX_KEYFRAME_INTERVAL_FRAMES, round(rate * _KEYFRAME_INTERVAL_S)))
+
+
+def _buffer_bits(plan: EncoderPlan, form: VideoForm) -> int | None:
+    if plan.max_bit_rate is None:
+        return None
+    return buffer_bits(plan.max_bit_rate, form.width_px, form.height_px, form.average_rate)
+
+
 class VideoEncoder:
-    """libx264 for one output stream.
+    """The plan's encoder for one output stream.
 
     Args:
         container: the output; the stream is added to it.
         form: of the pictures.
-        settings: rate factor and speed.
-        threads: upper bound; 0: x264 decides.
+        plan: encoder, quality and speed.
+        threads: upper bound; 0: the encoder decides.
     """
 
     def __init__(
-        self, container: OutputContainer, form: VideoForm, settings: EnhancementSettings, *, threads: int
+        self, container: OutputContainer, form: VideoForm, plan: EncoderPlan, *, threads: int
     ) -> None:
-        rate = form.average_rate
-        interval = max(1, min(_MAX_KEYFRAME_INTERVAL_FRAMES, round(rate * _KEYFRAME_INTERVAL_S)))
+        encoder = ENCODERS[plan.encoder]
+        if encoder.family is EncoderFamily.SVT_AV1:
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it knows no option for what it prints
+        order = EncodingOrder(
+            plan, keyframe_interval(form.average_rate), threads, form.hdr, _buffer_bits(plan, form)
+        )
         self.stream: VideoStream = container.add_stream(
-            "libx264",
-            rate=rate,
-            options={
-                "crf": f"{settings.crf:g}",
-                "preset": settings.encoder_speed.value,
-                "forced-idr": "1",
-                # The profile is High whatever the preset leaves out.
-                "x264-params": f"8x8dct=1:keyint={interval}:open-gop=0:stitchable=1",
-            },
+            plan.encoder, rate=form.average_rate, options=encoder_options(order)
         )
         self._time_base = Fraction(1, form.timescale)
         self._forced_interval = _FORCED_KEYFRAME_S * form.timescale
         self._last_forced = 0
-        self._configure(self.stream.codec_context, form, threads)
+        self._durations: dict[int, int] = {}
+        context = self.stream.codec_context
+        self._configure(context, form, threads)
+        context.pix_fmt = encoder.input_format(plan.pixel_format)
+        if encoder.codec is VideoCodec.HEVC:
+            context.codec_tag = _APPLE_HEVC_TAG
 
     def _configure(self, context: VideoCodecContext, form: VideoForm, threads: int) -> None:
         context.width = form.width_px
         context.height = form.height_px
-        context.pix_fmt = OUTPUT_PIXEL_FORMAT
         context.time_base = self._time_base
         context.framerate = form.average_rate
         context.sample_aspect_ratio = Fraction(1)
@@ -102,8 +123,16 @@ class VideoEncoder:
         if time.ticks - self._last_forced >= self._forced_interval:
             picture.pict_type = PictureType.I
             self._last_forced = time.ticks
-        return list(self.stream.encode(picture))
+        self._durations[time.ticks] = time.duration
+        return [self._timed(packet) for packet in self.stream.encode(picture)]
 
     def finish(self) -> Iterator[MediaPacket]:
         """The packets that the encoder still holds."""
-        yield from self.stream.encode(None)
+        for packet in self.stream.encode(None):
+            yield self._timed(packet)
+
+    def _timed(self, packet: MediaPacket) -> MediaPacket:
+        """SVT-AV1 and some drivers lose durations, and with them the end of the last picture."""
+        if packet.pts is not None:
+            packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
+        return packet

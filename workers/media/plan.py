@@ -9,9 +9,11 @@ from typing import Final
 from workers.media.decisions.colour import decide_colour
 from workers.media.decisions.decision import Decision
 from workers.media.decisions.denoise import decide_denoise
+from workers.media.decisions.encoding import Output, decide_encoding
 from workers.media.decisions.fields import decide_deinterlace
 from workers.media.decisions.sharpen import decide_sharpen
 from workers.media.decisions.tone_map import decide_tone_map
+from workers.media.encoders.catalogue import SOFTWARE_ONLY, Availability
 from workers.media.frame_map import kind_of
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
@@ -27,8 +29,19 @@ _UNSPECIFIED: Final = frozenset({None, "unknown", "unspecified", "reserved"})
 _RGB_MATRICES: Final = frozenset({"gbr", "rgb"})
 
 
-def plan_enhancement(info: MediaInfo, analysis: Analysis, settings: EnhancementSettings) -> EnhancementPlan:
-    """Decide on every step.
+def plan_enhancement(
+    info: MediaInfo,
+    analysis: Analysis,
+    settings: EnhancementSettings,
+    available: Availability = SOFTWARE_ONLY,
+) -> EnhancementPlan:
+    """Decide on every step, and on the encoder.
+
+    Args:
+        info: of the source.
+        analysis: of its pictures.
+        settings: what was asked for.
+        available: what trials of encoders showed.
 
     Raises:
         ValueError: the file has no moving picture.
@@ -60,6 +73,9 @@ def plan_enhancement(info: MediaInfo, analysis: Analysis, settings: EnhancementS
         remux=remux,
         remux_reason=reason,
         frame_map=kind_of(steps),
+        encoding=decide_encoding(
+            video, analysis, settings, available, output=Output(width, height, steps=steps)
+        ),
     )
 
 

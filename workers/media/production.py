@@ -174,7 +174,7 @@ def encode_file(
         FrameWindow(decoder, repair, read_ahead=_READ_AHEAD) as window,
         Mp4Writer(output, clock.timescale, surroundings) as writer,
     ):
-        encoder = VideoEncoder(writer.container, form, plan.settings, threads=threads)
+        encoder = VideoEncoder(writer.container, form, plan.encoding, threads=threads)
         writer.add_surroundings(encoder.stream, source.video)
         with (
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,

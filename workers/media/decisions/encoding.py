@@ -1,0 +1,169 @@
+"""Which encoder codes the pictures, how well, how fast, and with how many bits at most. Pure.
+
+No tune is chosen. x264's `animation` and `grain` were measured against none at equal size (see `_WITHOUT_TUNE`):
+neither gains where the analysis could tell that it applies.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from workers.media.decisions.bit_rate_cap import OutputForm, justified_bit_rate
+from workers.media.encoders.catalogue import (
+    PIXEL_FORMAT_8,
+    PIXEL_FORMAT_10,
+    SOFTWARE_ONLY,
+    Availability,
+    Encoder,
+    hardware_encoders,
+    software_encoder,
+)
+from workers.media.encoders.scales import native_preset, native_quality
+from workers.protocol.analysis import Analysis
+from workers.protocol.media import HdrKind, VideoStreamInfo
+from workers.protocol.plan import EncoderPlan
+from workers.protocol.settings import EncoderChoice, EnhancementSettings, VideoCodec
+from workers.protocol.steps import DenoiseStep, GrainStep, PlanStep
+
+_NAMES: Final = {VideoCodec.H264: "H.264", VideoCodec.HEVC: "HEVC", VideoCodec.AV1: "AV1"}
+_DOLBY_VISION_WITHOUT_BASE: Final = 5
+"""The profile whose pictures mean nothing without Dolby's own metadata."""
+
+_NOISY_SIGMA: Final = 1.5
+"""From here on noise costs many bits; the same limit decides whether it is worth removing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the steps leave for the encoder.
+
+    Attributes:
+        width_px: of the output.
+        height_px: of the output.
+        rate: pictures per second; None: the source's.
+        steps: of the plan.
+    """
+
+    width_px: int
+    height_px: int
+    rate: Fraction | None = None
+    steps: tuple[PlanStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    encoder: Encoder
+    reasons: tuple[str, ...]
+
+
+def decide_encoding(
+    video: VideoStreamInfo,
+    analysis: Analysis,
+    settings: EnhancementSettings,
+    available: Availability = SOFTWARE_ONLY,
+    *,
+    output: Output | None = None,
+) -> EncoderPlan:
+    """Everything about the encoder.
+
+    Args:
+        video: the source.
+        analysis: of its pictures.
+        settings: what was asked for.
+        available: what trials of encoders showed.
+        output: what will be coded; None: pictures as the source has them.
+    """
+    form = output or Output(video.width_px, video.height_px)
+    keeps = keeps_hdr(video, settings)
+    pixel_format = PIXEL_FORMAT_10 if keeps else PIXEL_FORMAT_8
+    choice = _choose(settings, available, form, pixel_format)
+    encoder = choice.encoder
+    if keeps and encoder.input_10 is None:  # only where no HEVC or AV1 is left
+        pixel_format = PIXEL_FORMAT_8
+    reasons = [*choice.reasons, _hdr_reason(video, settings, is_kept=pixel_format == PIXEL_FORMAT_10)]
+    cap = None
+    if settings.cap_bit_rate:
+        is_noisy = _is_noisy(analysis, form.steps)
+        cap = justified_bit_rate(
+            video, OutputForm(form.width_px, form.height_px, form.rate, is_noisy), encoder.codec
+        )
+        reasons.append(cap.reason)
+    return EncoderPlan(
+        encoder=encoder.name,
+        codec=encoder.codec,
+        quality=native_quality(encoder.family, encoder.codec, settings.crf),
+        preset=native_preset(encoder.family, settings.encoder_speed),
+        max_bit_rate=cap.bit_rate if cap is not None else None,
+        pixel_format=pixel_format,
+        reason=" ".join(reason for reason in reasons if reason),
+    )
+
+
+def keeps_hdr(video: VideoStreamInfo, settings: EnhancementSettings) -> bool:
+    """True when high dynamic range stays what it is; tone mapping and the output's colours follow from it."""
+    hdr = video.hdr
+    if not settings.keep_hdr or settings.codec is VideoCodec.H264 or hdr.kind is HdrKind.SDR:
+        return False
+    return hdr.dolby_vision_profile != _DOLBY_VISION_WITHOUT_BASE
+
+
+def wanted_encoders(settings: EnhancementSettings) -> tuple[Encoder, ...]:
+    """Those whose trials matter for these settings, the preferred ones first."""
+    hardware = hardware_encoders(settings.codec) if settings.encoder is EncoderChoice.HARDWARE else ()
+    return (*hardware, software_encoder(settings.codec))
+
+
+def _choose(
+    settings: EnhancementSettings, available: Availability, form: Output, pixel_format: str
+) -> _Choice:
+    reasons = []
+    side = min(form.width_px, form.height_px)
+    for encoder in wanted_encoders(settings):
+        finding = available.get(encoder.name)
+        if pixel_format == PIXEL_FORMAT_10 and encoder.input_10 is None:
+            continue
+        if finding is None:
+            continue
+        if not finding.is_usable:
+            reasons.append(f"{encoder.name} does not work here: {_sentence(finding.detail)}")
+        elif side < encoder.min_side_px:
+            reasons.append(f"{encoder.name} takes no pictures of {form.width_px} × {form.height_px}.")
+        elif encoder.is_software:
+            return _Choice(encoder, (*_in_short(reasons), f"{_NAMES[encoder.codec]} by {encoder.name}."))
+        else:
+            name = f"{_NAMES[encoder.codec]} by {encoder.name}, which a trial showed to work."
+            return _Choice(encoder, (name,))
+    reasons.append("H.264 by libx264 instead.")
+    return _Choice(software_encoder(VideoCodec.H264), tuple(reasons))
+
+
+def _in_short(reasons: Iterable[str]) -> tuple[str, ...]:
+    """Why no graphics processor encodes: the first reason stands for those of the other vendors."""
+    found = tuple(reasons)
+    if len(found) <= 1:
+        return found
+    return (f"{found[0]} {len(found) - 1} more encoders of graphics processors do not work either.",)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def _hdr_reason(video: VideoStreamInfo, settings: EnhancementSettings, *, is_kept: bool) -> str:
+    if video.hdr.kind is HdrKind.SDR or not settings.keep_hdr:
+        return ""
+    if is_kept:
+        lost = " without Dolby's own metadata" if video.hdr.kind is HdrKind.DOLBY_VISION else ""
+        return f"High dynamic range is kept{lost}, in 10 bits."
+    if settings.codec is VideoCodec.H264:
+        return "High dynamic range cannot be kept in H.264 that browsers play."
+    return "High dynamic range cannot be kept: this kind of Dolby Vision has no pictures of its own."
+
+
+def _is_noisy(analysis: Analysis, steps: tuple[PlanStep, ...]) -> bool:
+    """Noise is in the picture and stays, or grain is put in."""
+    if any(isinstance(step, GrainStep) for step in steps):
+        return True
+    is_denoised = any(isinstance(step, DenoiseStep) for step in steps)
+    return analysis.noise_sigma >= _NOISY_SIGMA and analysis.noise_confidence > 0.5 and not is_denoised
