@@ -16,7 +16,7 @@ import av
 
 from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, SourceIdentity, account
-from workers.media.analysis import SamplePicture, analyse
+from workers.media.analysis import analyse
 from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.colour_names import MATRICES
 from workers.media.decisions.tone_map import decide_tone_map
@@ -29,7 +29,7 @@ from workers.media.poster import picture_for_poster, write_poster
 from workers.media.probe import Examination, examine
 from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
 from workers.media.remux import UncopyableError
-from workers.media.sampling import sample_pairs
+from workers.media.sampling import sample_frames
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
 from workers.protocol.analysis import Analysis
@@ -120,12 +120,8 @@ class _Enhancement:
         matrix = code_point(MATRICES, output_colour(video).matrix)
         reader = SampleReader(source.picture, tone if isinstance(tone, ToneMapStep) else None, matrix=matrix)
 
-        def pairs() -> Iterator[tuple[SamplePicture, SamplePicture]]:
-            for pair in sample_pairs(source.path, video.index, source.scan, threads=self._job.threads):
-                first = reader.read(pair.first)
-                yield first, first if pair.second is pair.first else reader.read(pair.second)
-
-        return analyse(pairs(), field_order=video.field_order, hdr=video.hdr.kind)
+        frames = sample_frames(source.path, video.index, source.scan, threads=self._job.threads)
+        return analyse(reader.runs(frames), video)
 
     def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
         plan = plan_enhancement(examination.info, analysis, self._job.settings)

@@ -1,4 +1,4 @@
-"""A few pairs of consecutive pictures, spread over a file, without decoding all of it."""
+"""A few runs of consecutive pictures, spread over a file, without decoding all of it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,49 +12,98 @@ from av.video.stream import VideoStream
 from workers.media.packet_scan import DemuxErrors, PacketScan, packets
 from workers.media.source import open_source
 
-_PAIRS: Final = 16
-_DECODE_BUDGET_PX: Final = 90 * 1280 * 720
-"""Pixels that may be decoded for all samples together: 90 pictures of 720 lines, all of a short small file."""
+_MOST_PLACES: Final = 12
+"""Places in the file that are looked at; at every third one a run long enough to see motion, else a pair."""
+
+_FEWEST_PLACES: Final = 3
+_LONG_EVERY: Final = 3
+_LONG: Final = 10
+_SHORT: Final = 2
+_STRETCH_BUDGET_PX: Final = 90 * 1280 * 720
+"""Pixels from all keyframes on among which the places are spread: 90 pictures of 720 lines, a short small file."""
+
+_PLACE_BUDGET_PX: Final = 23 * 1920 * 1080
+"""Pixels for one place in the mean: above 1080 lines there are fewer places, so that decoding takes seconds."""
 
 _SETTLED: Final = 2
 """Pictures after a keyframe that are passed over: a keyframe is coded better or worse than what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
-class PicturePair:
-    """Two consecutive pictures."""
+class SampledFrame:
+    """A decoded picture of a run.
 
-    first: VideoFrame
-    second: VideoFrame
-
-
-def sample_pairs(path: Path, stream_index: int, scan: PacketScan, *, threads: int) -> Iterator[PicturePair]:
-    """Pairs from evenly spread keyframes on; from the beginning on where the file has no usable keyframes.
-
-    A file too short for a pair yields its only picture twice.
+    Attributes:
+        run: number of the run.
+        position: 0 for the first picture of its run.
+        length: of the run as planned; the end of the file may cut it short.
+        picture: it is not needed any more when the next one is asked for.
     """
+
+    run: int
+    position: int
+    length: int
+    picture: VideoFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Pictures `first` to `first + length`, counted from where decoding starts."""
+
+    first: int
+    length: int
+
+
+def sample_frames(path: Path, stream_index: int, scan: PacketScan, *, threads: int) -> Iterator[SampledFrame]:
+    """Runs from evenly spread keyframes on; from the beginning on where the file has no usable keyframes.
+
+    A file of one picture yields that picture.
+    """
+    found = 0
     with open_source(path) as container:
         stream = cast(VideoStream, container.streams[stream_index])
         stream.thread_type = "AUTO"
         stream.thread_count = threads
-        starts = _spread(scan.keyframe_pts, _PAIRS)
-        runs = max(1, len(starts))
-        per_run = max(1, _PAIRS // runs)
         pixels = max(1, stream.codec_context.width * stream.codec_context.height)
-        budget = max(_SETTLED + 2, min(_DECODE_BUDGET_PX // pixels, scan.count) // runs)
-        found = 0
-        for start in starts or [None]:
-            for pair in _pairs_of_run(_pictures(container, stream, start), per_run, budget):
-                found += 1
-                yield pair
-        if not found:
-            yield from _only_picture(container, stream)
+        wanted = max(_FEWEST_PLACES, min(_MOST_PLACES, _MOST_PLACES * _PLACE_BUDGET_PX // (6 * pixels)))
+        starts = _spread(scan.keyframe_pts, wanted) or [None]
+        stretch = min(_STRETCH_BUDGET_PX // pixels, scan.count) // len(starts)
+        for number, start in enumerate(starts):
+            here = range(number * wanted // len(starts), (number + 1) * wanted // len(starts))
+            places = _places(here, stretch, is_only_start=len(starts) == 1)
+            for frame in _runs(_pictures(container, stream, start), places, found):
+                found = frame.run + 1
+                yield frame
+    if not found:
+        yield from _first_picture(path, stream_index)
 
 
 def _spread(values: Sequence[int], count: int) -> list[int | None]:
     if len(values) <= count:
         return list(values)
     return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
+
+
+def _places(numbers: range, stretch: int, *, is_only_start: bool) -> list[_Place]:
+    """Where to look among the pictures that follow one of the starts.
+
+    Args:
+        numbers: of the places, counted over the whole file.
+        stretch: pictures among which they are spread.
+        is_only_start: the first of all places must then be a long one: it may be the only one.
+    """
+    long_ones = 0 if is_only_start else 1
+    lengths = [_LONG if number % _LONG_EVERY == long_ones else _SHORT for number in numbers]
+    settled = 0 if is_only_start and stretch <= _SETTLED + _SHORT else _SETTLED
+    gap = max(0, stretch - settled - sum(lengths)) // len(lengths)
+    places: list[_Place] = []
+    first = settled
+    for length in lengths:
+        if places and first + _SHORT > stretch:
+            break
+        places.append(_Place(first, length))
+        first += length + gap
+    return places
 
 
 def _pictures(
@@ -78,24 +127,25 @@ def _pictures(
         return
 
 
-def _pairs_of_run(pictures: Iterator[VideoFrame], count: int, budget: int) -> Iterator[PicturePair]:
-    """Up to `count` pairs, evenly spaced over the first `budget` pictures."""
-    spacing = max(2, budget // count)
-    previous: VideoFrame | None = None
-    made = 0
-    for number, picture in enumerate(pictures):
-        if previous is not None and number >= _SETTLED + 1 + made * spacing:
-            made += 1
-            yield PicturePair(previous, picture)
-        if made == count or number >= budget:
-            return
-        previous = picture
-    if previous is not None and made == 0:
-        yield PicturePair(previous, previous)
+def _runs(pictures: Iterator[VideoFrame], places: list[_Place], run: int) -> Iterator[SampledFrame]:
+    """The pictures of the places; where there are fewer than expected, the last one stands for all."""
+    last: VideoFrame | None = None
+    number = place = 0
+    for number, picture in enumerate(pictures):  # how many there were is asked below
+        if number >= places[place].first + places[place].length:
+            place += 1
+            if place == len(places):
+                return
+        wanted = places[place]
+        if number >= wanted.first:
+            yield SampledFrame(run + place, number - wanted.first, wanted.length, picture)
+        last = picture
+    if last is not None and number < places[0].first:
+        yield SampledFrame(run, 0, 1, last)
 
 
-def _only_picture(container: av.container.InputContainer, stream: VideoStream) -> Iterator[PicturePair]:
-    container.seek(0)
-    for picture in _pictures(container, stream, None):
-        yield PicturePair(picture, picture)
-        return
+def _first_picture(path: Path, stream_index: int) -> Iterator[SampledFrame]:
+    """Where seeking leads nowhere: from the beginning, in a file that was never asked to seek."""
+    with open_source(path) as container:
+        stream = cast(VideoStream, container.streams[stream_index])
+        yield from _runs(_pictures(container, stream, None), [_Place(0, _LONG)], 0)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.media.analysis import is_interlaced
 from workers.media.noise import estimate_noise
 
 
@@ -59,20 +58,3 @@ def test_clipped_areas_do_not_hide_noise() -> None:
     found = estimate_noise(first, second)
     assert found is not None
     assert found.sigma == pytest.approx(8, rel=0.1)
-
-
-def woven(first_shift: int, second_shift: int) -> NDArray[np.float32]:
-    picture = scene(first_shift).copy()
-    picture[1::2] = scene(second_shift)[1::2]
-    return picture
-
-
-def test_fields_of_two_moments_are_interlaced() -> None:
-    assert is_interlaced(woven(0, 6), woven(12, 18))
-    assert is_interlaced(woven(6, 0), woven(18, 12))
-
-
-@pytest.mark.parametrize("sigma", [0.0, 10.0])
-def test_progressive_motion_is_not_interlaced(sigma: float) -> None:
-    assert not is_interlaced(noisy(scene(0), sigma, 1), noisy(scene(12), sigma, 2))
-    assert not is_interlaced(noisy(scene(0), sigma, 1), noisy(scene(0), sigma, 2))
