@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import vapoursynth as vs
@@ -16,13 +16,13 @@ from workers.media.filters.colour import correct_colour
 from workers.media.filters.deinterlace import deinterlace
 from workers.media.filters.deliver import deliver, unify
 from workers.media.filters.denoise import denoise
-from workers.media.filters.feed import Feed
+from workers.media.filters.feed import Feed, FrameSupply
 from workers.media.filters.formats import PlanarFormat
 from workers.media.filters.geometry import turn
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.tone_map import tone_map
 from workers.media.frame_map import FrameMap, OutputPicture
-from workers.media.frames import FrameWindow
+from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
     ColourStep,
@@ -137,8 +137,18 @@ def _delivered(clip: Clip, plan: EnhancementPlan, source: SourcePicture, matrix:
     )
 
 
+class FrameSource(FrameSupply, Protocol):
+    """Decoded frames with their times; as a rule a `FrameWindow`."""
+
+    def each_time(self) -> Iterator[FrameTime]:
+        """The time of every frame in order."""
+
+    def release(self, below: int) -> None:
+        """Promise that no frame with a smaller number will be asked for."""
+
+
 class FilterGraph:
-    """Runs a plan over a window of decoded frames.
+    """Runs a plan over decoded frames.
 
     Args:
         plan: what is done.
@@ -153,7 +163,7 @@ class FilterGraph:
         self,
         plan: EnhancementPlan,
         source: SourcePicture,
-        window: FrameWindow,
+        window: FrameSource,
         pictures: FrameMap,
         *,
         matrix: int,
@@ -170,8 +180,11 @@ class FilterGraph:
 
     def frames(self) -> Iterator[tuple[OutputPicture, Any]]:
         """Every output picture with its filtered VapourSynth frame, in order, several in the making at once."""
+        return self.run(self._map.pictures(self._window.each_time()))
+
+    def run(self, outputs: Iterator[OutputPicture]) -> Iterator[tuple[OutputPicture, Any]]:
+        """The same for output pictures chosen by the caller, in ascending order."""
         node = self.nodes.filtered
-        outputs = self._map.pictures(self._window.each_time())
         pending: deque[tuple[OutputPicture, Future[Any]]] = deque()
         try:
             while True:
