@@ -19,12 +19,13 @@ from vidproc_desktop.ui.side_pane import SidePane
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.thumbnails import Thumbnails
 from vidproc_desktop.ui.workers_dock import WorkersDock
-from workers.protocol.media import AudioStreamInfo, MediaInfo, Tag, VideoStreamInfo
+from workers.protocol.analysis import Analysis, Borders, ColourCast, Figure, ScanFinding, ScanKind
+from workers.protocol.media import AudioStreamInfo, FieldOrder, MediaInfo, Tag, VideoStreamInfo
 from workers.protocol.messages import CurrentTask
 from workers.protocol.model import WorkerId
 from workers.protocol.pictures import DominantColour, Histogram, MetadataDocument, PictureStatistics
 from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
-from workers.protocol.report import Check, EnhancementReport, Note, NoteCode
+from workers.protocol.report import Check, EnhancementReport, GateResult, Note, NoteCode
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, WorkerState
 from workers.protocol.steps import SharpenStep, StepKind
@@ -158,6 +159,54 @@ def test_the_report_says_what_was_done_and_why_and_escapes_it(report: Enhancemen
                   "Frame count", "12.4 MB before, 9.0 MB after"):  # fmt: skip
         assert words in page
     assert "<soft>" not in page
+
+
+@pytest.mark.parametrize("kind", StepKind)
+def test_every_step_that_can_be_left_out_has_a_name(report: EnhancementReport, kind: StepKind) -> None:
+    plan = report.plan.model_copy(update={"skipped": (SkippedStep(kind=kind, reason="Left out."),)})
+    page = report_page(
+        report.model_copy(update={"plan": plan}),
+        done_colour="#0f0",
+        failed_colour="#f00",
+        muted_colour="#888",
+    )
+    assert "Left out." in page
+
+
+def test_the_report_says_what_was_found_and_what_the_gate_measured(report: EnhancementReport) -> None:
+    analysis = Analysis(
+        sampled_frames=20,
+        noise_sigma=7.26,
+        noise_is_correlated=True,
+        noise_confidence=1,
+        black_level=0.02,
+        white_level=0.98,
+        mean_level=0.4,
+        contrast_spread=0.7,
+        cast=ColourCast(cb=0, cr=0, confidence=0),
+        sharpness=100,
+        scan=ScanFinding(kind=ScanKind.TELECINE, field_order=FieldOrder.TOP_FIRST, confidence=1),
+        borders=Borders(top_px=60, bottom_px=60, confidence=1),
+        duplicates=Figure(value=0.25, confidence=1),
+    )
+    gate = GateResult(
+        sampled_frames=12,
+        sigma_before=7.3,
+        sigma_after=0.8,
+        newly_clipped_share=0.0002,
+        flat_psnr_db=51.26,
+        passed=True,
+        detail="nothing else changed",
+    )
+    page = report_page(
+        report.model_copy(update={"analysis": analysis, "gate": gate}),
+        done_colour="#0f0",
+        failed_colour="#f00",
+        muted_colour="#888",
+    )
+    for words in ("Noise σ 7.3 (shaped by a codec)", "3:2 pulldown", "0, 60, 0 and 60 px", "25% of the pictures repeat",
+                  "7.3 before and 0.8 after", "0.020% of the pixels", "51.3 dB", "Nothing else changed."):  # fmt: skip
+        assert words in page
 
 
 def test_documents_are_read_and_shown_when_a_row_is_finished(

@@ -4,17 +4,37 @@ from html import escape
 from pathlib import PurePath
 
 from vidproc_desktop.ui.words import clock, resolution, size_in_words
+from workers.protocol.analysis import ScanKind
 from workers.protocol.report import Check, EnhancementReport
 from workers.protocol.steps import StepKind
 
 _STEP_WORDS = {
-    StepKind.TONE_MAP: "Tone mapping",
+    StepKind.INVERSE_TELECINE: "Film pictures restored",
     StepKind.DEINTERLACE: "Deinterlacing",
+    StepKind.CROP: "Borders cut off",
+    StepKind.DEFLICKER: "Flicker removal",
+    StepKind.DEBLOCK: "Block edges smoothed",
+    StepKind.TONE_MAP: "Tone mapping",
     StepKind.DENOISE: "Noise reduction",
+    StepKind.STABILISE: "Stabilising",
+    StepKind.DEHALO: "Halo removal",
+    StepKind.DEBAND: "Smooth gradients",
     StepKind.COLOUR: "Contrast and colour",
+    StepKind.UPSCALE: "Enlarging",
     StepKind.SHARPEN: "Sharpening",
+    StepKind.GRAIN: "Film grain",
     StepKind.GEOMETRY: "Orientation and size",
+    StepKind.FRAME_RATE: "Frame rate",
 }
+_SCAN_WORDS = {
+    ScanKind.PROGRESSIVE: "progressive",
+    ScanKind.INTERLACED: "interlaced",
+    ScanKind.TELECINE: "film with 3:2 pulldown",
+    ScanKind.MIXED: "interlaced in some scenes",
+    ScanKind.UNKNOWN: "too little motion to tell fields apart",
+}
+
+_NOTABLE_SHARE = 0.05
 
 
 def report_page(report: EnhancementReport, *, done_colour: str, failed_colour: str, muted_colour: str) -> str:
@@ -23,6 +43,8 @@ def report_page(report: EnhancementReport, *, done_colour: str, failed_colour: s
         _summary(report, muted_colour),
         _steps(report, muted_colour),
         _notes(report),
+        _found(report, muted_colour),
+        _gate(report, muted_colour),
         _checks(report.checks, done_colour, failed_colour, muted_colour),
         _timings(report, muted_colour),
     ]
@@ -67,11 +89,52 @@ def _steps(report: EnhancementReport, muted: str) -> str:
         page += _line(_STEP_WORDS[step.kind], step.reason, muted)
     if not plan.steps and not plan.remux:
         page += _line("No change to the picture", "Nothing was found that would make it better.", muted)
+    if plan.encoding.reason and not plan.remux:
+        page += _line("Encoding", plan.encoding.reason, muted)
     if plan.skipped:
         page += _heading("Considered and left out")
         for skipped in plan.skipped:
             page += _line(_STEP_WORDS[skipped.kind], skipped.reason, muted)
     return page
+
+
+def _found(report: EnhancementReport, muted: str) -> str:
+    """What the analysis measured, in the order in which a person would ask."""
+    found = report.analysis
+    if found is None:
+        return ""
+    grain = "shaped by a codec" if found.noise_is_correlated else "fine-grained"
+    facts = [
+        f"noise σ {found.noise_sigma:.1f} ({grain})",
+        _SCAN_WORDS[found.scan.kind],
+        f"black at {found.black_level:.0%}, white at {found.white_level:.0%}, mean {found.mean_level:.0%}",
+    ]
+    if found.borders.any:
+        edges = found.borders
+        facts.append(
+            f"black borders of {edges.left_px}, {edges.top_px}, {edges.right_px} and {edges.bottom_px} px"
+        )
+    if found.duplicates.value >= _NOTABLE_SHARE:
+        facts.append(f"{found.duplicates.value:.0%} of the pictures repeat the one before")
+    text = "; ".join(facts) + f". Measured on {found.sampled_frames} pictures."
+    page = _heading("What was found")
+    return page + f"<p style='color:{muted};margin:0'>{escape(text[:1].upper() + text[1:])}</p>"
+
+
+def _gate(report: EnhancementReport, muted: str) -> str:
+    """The do-no-harm gate's figures, where picture steps ran."""
+    gate = report.gate
+    if gate is None:
+        return ""
+    facts = [
+        f"noise σ {gate.sigma_before:.1f} before and {gate.sigma_after:.1f} after",
+        f"{gate.newly_clipped_share:.3%} of the pixels newly clipped",
+    ]
+    if gate.flat_psnr_db is not None:
+        facts.append(f"flat clean areas kept at {gate.flat_psnr_db:.1f} dB")
+    text = f"{'; '.join(facts)}. {gate.detail[:1].upper()}{gate.detail[1:]}."
+    page = _heading("Harm check")
+    return page + f"<p style='color:{muted};margin:0'>{escape(text[:1].upper() + text[1:])}</p>"
 
 
 def _notes(report: EnhancementReport) -> str:
