@@ -1,0 +1,32 @@
+"""Whether brightness that pumps is made steady. Pure."""
+
+from typing import Final
+
+from workers.media.decisions.decision import Decision
+from workers.protocol.analysis import Analysis
+from workers.protocol.media import HdrKind, VideoStreamInfo
+from workers.protocol.settings import EnhancementSettings
+from workers.protocol.steps import DeflickerStep, StepKind
+
+_SUSPECT_CODES: Final = 0.8
+"""Of mean luma, 8-bit code values. The samples only raise the suspicion: how much is taken out, and whether there is
+quick flicker at all, the curve of every picture says, which is measured before anything is changed."""
+
+_SURE: Final = 0.3
+
+
+def decide_deflicker(video: VideoStreamInfo, analysis: Analysis, settings: EnhancementSettings) -> Decision:
+    """Strong flicker only; the amount follows the strength up to all of it."""
+    kind = StepKind.DEFLICKER
+    if not settings.deflicker or settings.strength == 0:
+        return Decision(kind, None, "Steadying the brightness was switched off.")
+    flicker = analysis.flicker
+    if flicker.confidence < _SURE:
+        return Decision(kind, None, "Whether the brightness flickers could not be measured.")
+    if flicker.value < _SUSPECT_CODES:
+        return Decision(kind, None, f"The brightness is steady (it varies by {flicker.value:.1f} codes).")
+    if video.hdr.kind is not HdrKind.SDR:
+        return Decision(kind, None, "The brightness varies, but steadying it is only done for SDR.")
+    amount = round(min(1.0, settings.strength), 3)
+    reason = f"The brightness varies by {flicker.value:.1f} codes from picture to picture."
+    return Decision(kind, DeflickerStep(amount=amount, reason=reason), reason)
