@@ -16,27 +16,22 @@ import av
 
 from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, SourceIdentity, account
-from workers.media.analysis import analyse
 from workers.media.audio import AudioTrack, UncopyableSoundError
-from workers.media.colour_names import MATRICES
-from workers.media.decisions.tone_map import decide_tone_map
-from workers.media.encode import code_point
-from workers.media.filters.samples import SampleReader
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
 from workers.media.notes import note
-from workers.media.plan import output_colour, plan_enhancement, without_picture_steps, without_remux
+from workers.media.plan import plan_enhancement, without_picture_steps, without_remux
 from workers.media.poster import picture_for_poster, write_poster
 from workers.media.probe import Examination, examine
 from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
+from workers.media.quick_analysis import quick_analysis
 from workers.media.remux import UncopyableError
-from workers.media.sampling import sample_frames
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
+from workers.media.verify_form import BROWSER_FORM, CodedForm
 from workers.protocol.analysis import Analysis
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import Note, NoteCode, StageSeconds
 from workers.protocol.states import ErrorCode, Stage
-from workers.protocol.steps import ToneMapStep
 
 _OUTPUT_NAME: Final = "output.mp4"
 _POSTER_NAME: Final = "poster.jpg"
@@ -115,13 +110,7 @@ class _Enhancement:
         return self._job.workspace / _OUTPUT_NAME
 
     def _analyse(self, source: Material) -> Analysis:
-        video = source.video
-        tone = decide_tone_map(video).step
-        matrix = code_point(MATRICES, output_colour(video).matrix)
-        reader = SampleReader(source.picture, tone if isinstance(tone, ToneMapStep) else None, matrix=matrix)
-
-        frames = sample_frames(source.path, video.index, source.scan, threads=self._job.threads)
-        return analyse(reader.runs(frames), video)
+        return quick_analysis(source, threads=self._job.threads)
 
     def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
         plan = plan_enhancement(examination.info, analysis, self._job.settings)
@@ -215,6 +204,7 @@ class _Enhancement:
             audio=tuple(_audio_promise(track, accompaniment) for track in production.audio),
             subtitles=len(accompaniment.subtitles),
             chapters=len(accompaniment.chapters),
+            form=_promised_form(plan, source),
             is_copied=plan.remux,
         )
         counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
@@ -263,6 +253,13 @@ class _Counter:
         self._owner._report(
             self._stage, self._start + self._span * share, done, self._total
         )  # one class in two parts
+
+
+def _promised_form(plan: EnhancementPlan, source: Material) -> CodedForm:
+    """Only what plays everywhere is copied."""
+    if plan.remux:
+        return BROWSER_FORM
+    return CodedForm(plan.encoding.codec, plan.encoding.pixel_format, kept_hdr(plan, source.video))
 
 
 def _audio_promise(track: AudioTrack, accompaniment: Accompaniment) -> AudioPromise:
