@@ -5,7 +5,6 @@ filters with decoding, as ffmpeg's filters are measured with decoding.
 """
 
 import resource
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,24 +13,20 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from workers.media.analysis import SamplePicture, analyse
 from workers.media.colour_names import MATRICES
-from workers.media.decisions.tone_map import decide_tone_map
 from workers.media.decode import VideoDecoder
 from workers.media.encode import code_point
 from workers.media.filters.formats import planes
 from workers.media.filters.graph import Nodes, build, luma
-from workers.media.filters.samples import SampleReader
 from workers.media.gate import Gate, GateSample, sample_numbers
-from workers.media.plan import output_colour, plan_enhancement
+from workers.media.plan import plan_enhancement
 from workers.media.probe import examine
 from workers.media.production import Material, material
-from workers.media.sampling import sample_pairs
+from workers.media.quick_analysis import quick_analysis
 from workers.protocol.analysis import Analysis
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.steps import ToneMapStep
 
 type Luma = NDArray[np.uint8]
 
@@ -68,21 +63,6 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def analysed(source: Material) -> Analysis:
-    """The quick analysis as an enhancement makes it."""
-    video = source.video
-    tone = decide_tone_map(video).step
-    matrix = code_point(MATRICES, output_colour(video).matrix)
-    reader = SampleReader(source.picture, tone if isinstance(tone, ToneMapStep) else None, matrix=matrix)
-
-    def pairs() -> Iterator[tuple[SamplePicture, SamplePicture]]:
-        for pair in sample_pairs(source.path, video.index, source.scan, threads=1):
-            first = reader.read(pair.first)
-            yield first, first if pair.second is pair.first else reader.read(pair.second)
-
-    return analyse(pairs(), field_order=video.field_order, hdr=video.hdr.kind)
-
-
 def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
     """Run a file through."""
     examination = examine(path)
@@ -90,7 +70,7 @@ def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
     assert video is not None, "clips have pictures"
     source = material(path, examination.info, video, examination.main_scan)
     started = cpu_s()
-    analysis = analysed(source)
+    analysis = quick_analysis(source, threads=1)
     analysis_cpu = cpu_s() - started
     plan = plan_enhancement(examination.info, analysis, settings)
     vs.core.num_threads = 1

@@ -58,7 +58,7 @@ class Gate:
         """Measure one sample."""
         self._samples += 1
         for pair, into in ((sample.plain, self._before), (sample.filtered, self._after)):
-            estimate = estimate_noise(pair[0].astype(np.float32), pair[1].astype(np.float32))
+            estimate = estimate_noise(*pair)
             if estimate is not None:
                 into.append(estimate.sigma)
         filtered, plain = sample.filtered[0], sample.plain[0]

@@ -1,7 +1,9 @@
 """How noisy a picture is, from two consecutive ones. Pure: arrays in, numbers out.
 
 Noise is what is left of the difference of two pictures after motion is taken out: its standard deviation in the
-blocks where that works best, divided by √2 because both pictures are noisy.
+blocks where that works best, divided by √2 because both pictures are noisy. Motion is found in whole pixels, because
+interpolation would smooth the noise that is to be measured; what a shift by less than a pixel or a change of light
+leaves is then fitted to each block and subtracted.
 """
 
 from dataclasses import dataclass
@@ -11,19 +13,46 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+type Picture = NDArray[np.uint8] | NDArray[np.float32]
+"""Luma in 8-bit code values, with fractions or without, shape (height, width)."""
+
+type Blocks = NDArray[np.float32]
+"""Blocks of a picture, shape (blocks, BLOCK_PX²), row by row in each."""
+
 BLOCK_PX: Final = 16
+_VALUES: Final = BLOCK_PX**2
 _PERCENTILE: Final = 10.0
 _MIN_BLOCKS: Final = 12
 _MAX_CLIPPED_SHARE: Final = 0.02
+_FEW_UNCLIPPED: Final = 0.02
+"""Share of blocks free of clipping below which partly clipped ones are measured, too: night scenes, strong noise."""
+
+_KEPT_BY_CLIPPING: Final = ((0.0, 0.05, 0.1, 0.2, 0.3, 0.4), (1.0, 0.957, 0.915, 0.833, 0.751, 0.668))
+"""Standard deviation of max(z, t), z standard normal, where a share P(z < t) is clipped; larger shares are not used."""
+
+_BLACK: Final = 16
+_WHITE: Final = 235
+_BEYOND_RANGE_SHARE: Final = 0.001
+"""More than this beyond nominal black or white: the signal goes on to the ends of the code."""
+
 _DUPLICATE_DIFFERENCE: Final = 0.01
 """Mean absolute difference (8-bit code values) below which a picture repeats the one before."""
 
-_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(2 * BLOCK_PX**2)
+_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(2 * _VALUES)
 """The 10th percentile of the sample deviations of blocks of 256 normal values, relative to σ (1.2816: the
 normal distribution's 90th percentile; a sample deviation of n values scatters by σ/√2n)."""
 
-_HIGH_BAND_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(2 * (BLOCK_PX // 2) ** 2)
+_HIGH_BAND_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(_VALUES / 2)
 _QUARTERS: Final = 4
+_FITTED: Final = 3
+"""Numbers that are fitted to a block beside its mean: two directions of a shift, and a factor of light."""
+
+_FITTED_SHARE: Final = 0.5
+_SEARCHED_WIDTH_PX: Final = 512
+"""Motion is searched in pictures that are halved until they are at most this wide: exact enough for whole pixels."""
+
+_DEAD_DEVIATION: Final = 0.3
+"""Spatial and temporal deviation up to which a block at the edge is part of a border instead of the scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,93 +72,161 @@ class NoiseEstimate:
     confidence: float
 
 
-def estimate_noise(
-    previous: NDArray[np.float32], current: NDArray[np.float32], *, low: float = 16.5, high: float = 234.5
-) -> NoiseEstimate | None:
+def estimate_noise(previous: Picture, current: Picture) -> NoiseEstimate | None:
     """Compare two consecutive pictures.
 
     Args:
-        previous: luma, shape (height, width), 8-bit code values with fractions.
-        current: the same of the next picture.
-        low: values up to here count as clipped.
-        high: values from here on count as clipped.
+        previous: limited-range luma.
+        current: the same of the next picture, of the same type.
 
     Returns:
         None when the pictures are the same one, or too little of them can be compared.
     """
-    if float(np.mean(cv2.absdiff(previous, current))) < _DUPLICATE_DIFFERENCE:
-        return None
     height, width = (size // BLOCK_PX * BLOCK_PX for size in current.shape)
     if height < 2 * BLOCK_PX or width < 2 * BLOCK_PX:
         return None
     previous, current = previous[:height, :width], current[:height, :width]
-    still = current - previous
-    moved = current - _motion_compensated(previous, current)
-    still_deviation, moved_deviation = _deviation(still), _deviation(moved)
-    deviations = np.minimum(still_deviation, moved_deviation)
-    usable = (_clipped_share(current, low, high) <= _MAX_CLIPPED_SHARE) & (deviations > 0)
-    if int(usable.sum()) < _MIN_BLOCKS:
+    if cv2.norm(previous, current, cv2.NORM_L1) < _DUPLICATE_DIFFERENCE * current.size:
         return None
-    chosen = deviations[usable]
-    sigma = float(np.percentile(chosen, _PERCENTILE)) / np.sqrt(2) / _SELECTION_BIAS
-    kept = max(_MIN_BLOCKS, chosen.size // _QUARTERS)
-    limit = np.partition(chosen, kept - 1)[kept - 1]
-    best = usable & (deviations <= limit)
-    high_still, high_moved = (
-        _deviation(_diagonal(still), BLOCK_PX // 2),
-        _deviation(_diagonal(moved), BLOCK_PX // 2),
-    )
-    high_band = np.where(moved_deviation < still_deviation, high_moved, high_still)[best]
-    ratio = float(np.sqrt(np.mean(high_band**2) / np.mean(deviations[best] ** 2)))
-    return NoiseEstimate(float(sigma), ratio, _confidence(float(sigma) * ratio, current, usable))
+    now, before = _blocks(current), _blocks(previous)
+    deviation = _deviation(now - before)
+    alive = ~_border((height // BLOCK_PX, width // BLOCK_PX), deviation, now)
+    before, deviation = _where_motion_helps(previous, current, now, before, deviation)
+    alive &= deviation > 0
+    kept = _kept_by_clipping(now, alive)
+    usable = alive & (kept > 0)
+    count = int(usable.sum())
+    if count < _MIN_BLOCKS:
+        return None
+    fitted = max(_MIN_BLOCKS, int(count * _FITTED_SHARE))
+    limit = np.partition(deviation[usable], fitted - 1)[fitted - 1]
+    chosen = usable & (deviation <= limit)
+    return _measured(_unexplained(before[chosen], now[chosen]), kept[chosen], now[usable])
 
 
-def _motion_compensated(previous: NDArray[np.float32], current: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Whole-pixel motion for each block: interpolation would smooth the noise that is to be measured."""
-    height, width = current.shape
-    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    before = np.clip(previous[:height, :width], 0, 255).astype(np.uint8)
-    flow = flow_of.calc(np.clip(current, 0, 255).astype(np.uint8), before, None)  # type: ignore[call-overload]  # the stubs ask for an initial flow
-    rows, columns = height // BLOCK_PX, width // BLOCK_PX
-    centres = flow.reshape(rows, BLOCK_PX, columns, BLOCK_PX, 2)[:, 4:12:3, :, 4:12:3]
-    steps = np.rint(np.median(centres, axis=(1, 3))).astype(np.float32)
-    whole = steps.repeat(BLOCK_PX, 0).repeat(BLOCK_PX, 1)
-    x = np.arange(width, dtype=np.float32)[None, :] + whole[..., 0]
-    y = np.arange(height, dtype=np.float32)[:, None] + whole[..., 1]
-    moved: NDArray[np.float32] = cv2.remap(
-        previous, x, y, interpolation=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-    )  # type: ignore[assignment]  # the stubs do not know that the type of the input is kept
-    return moved
+def _measured(residual: Blocks, kept: NDArray[np.float32], now: Blocks) -> NoiseEstimate:
+    """What the differences in the best blocks say; `now` is all that could be used of the picture."""
+    freedom = np.float32(np.sqrt((_VALUES - 1) / (_VALUES - 1 - _FITTED)))
+    deviation = _deviation(residual) * freedom / kept
+    blocks_per_percent = len(now) / 100 / deviation.size
+    sigma = float(np.percentile(deviation, min(100.0, 100 * _PERCENTILE * blocks_per_percent)))
+    sigma /= float(np.sqrt(2) * _SELECTION_BIAS)
+    best = deviation <= np.percentile(deviation, min(100.0, 100 * 100 / _QUARTERS * blocks_per_percent))
+    fine = _deviation(_diagonal(residual[best])) / kept[best]
+    ratio = float(np.sqrt(np.mean(fine**2) / max(1e-12, float(np.mean(deviation[best] ** 2)))))
+    return NoiseEstimate(sigma, ratio, _confidence(sigma * ratio, now))
 
 
-def _deviation(picture: NDArray[np.float32], block: int = BLOCK_PX) -> NDArray[np.float32]:
-    """Standard deviation of every block, shape (rows, columns)."""
-    size = (picture.shape[1] // block, picture.shape[0] // block)
-    mean = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    square = cv2.resize(picture * picture, size, interpolation=cv2.INTER_AREA)
-    deviation: NDArray[np.float32] = np.sqrt(np.maximum(square - mean * mean, 0)).astype(np.float32)
-    return deviation
+def _blocks(picture: Picture) -> Blocks:
+    height, width = picture.shape
+    parts = picture.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX).swapaxes(1, 2)
+    return np.ascontiguousarray(parts).reshape(-1, _VALUES).astype(np.float32)
 
 
-def _clipped_share(picture: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
-    clipped = ((picture <= low) | (picture >= high)).astype(np.float32)
-    size = (picture.shape[1] // BLOCK_PX, picture.shape[0] // BLOCK_PX)
-    share: NDArray[np.float32] = np.asarray(
-        cv2.resize(clipped, size, interpolation=cv2.INTER_AREA), np.float32
-    )
-    return share
+def _deviation(blocks: Blocks) -> NDArray[np.float32]:
+    """Standard deviation of every block, shape (blocks,)."""
+    count = np.float32(blocks.shape[1])
+    mean = blocks.sum(axis=1, dtype=np.float32) / count
+    square = np.einsum("ij,ij->i", blocks, blocks) / count
+    return np.sqrt(np.maximum(square - mean * mean, 0))
 
 
-def _confidence(sigma_high: float, picture: NDArray[np.float32], usable: NDArray[np.bool_]) -> float:
+def _border(shape: tuple[int, int], deviation: NDArray[np.float32], now: Blocks) -> NDArray[np.bool_]:
+    """Blocks in rows and columns, from the edges inwards, where nothing ever happens: black bars."""
+    is_dead = ((deviation <= _DEAD_DEVIATION) & (_deviation(now) <= _DEAD_DEVIATION)).reshape(shape)
+    border = np.zeros(shape, np.bool_)
+    rows, columns = is_dead.all(axis=1), is_dead.all(axis=0)
+    for edge, part in ((rows, border), (rows[::-1], border[::-1])):
+        part[: int(np.argmin(edge)) if not edge.all() else 0] = True
+    for edge, part in ((columns, border.T), (columns[::-1], border.T[::-1])):
+        part[: int(np.argmin(edge)) if not edge.all() else 0] = True
+    return border.ravel()
+
+
+def _where_motion_helps(
+    previous: Picture, current: Picture, now: Blocks, before: Blocks, deviation: NDArray[np.float32]
+) -> tuple[Blocks, NDArray[np.float32]]:
+    """The blocks' counterparts in the previous picture, moved by whole pixels where that fits better."""
+    x, y = _motion(previous, current)
+    height, width = previous.shape
+    columns = width // BLOCK_PX
+    number = np.flatnonzero((x != 0) | (y != 0))
+    if number.size == 0:
+        return before, deviation
+    left = np.clip(number % columns * BLOCK_PX + x[number], 0, width - BLOCK_PX)
+    top = np.clip(number // columns * BLOCK_PX + y[number], 0, height - BLOCK_PX)
+    windows = np.lib.stride_tricks.sliding_window_view(previous, (BLOCK_PX, BLOCK_PX))
+    moved = windows[top, left].reshape(-1, _VALUES).astype(np.float32)
+    moved_deviation = _deviation(now[number] - moved)
+    better = moved_deviation < deviation[number]
+    before[number[better]] = moved[better]
+    deviation[number[better]] = moved_deviation[better]
+    return before, deviation
+
+
+def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole-pixel motion of every block to its place in the previous picture: x and y, each of shape (blocks,)."""
+    small = [
+        picture if picture.dtype == np.uint8 else cv2.convertScaleAbs(picture)
+        for picture in (current, previous)
+    ]
+    scale = 1
+    while small[0].shape[1] > _SEARCHED_WIDTH_PX and small[0].shape[0] >= 4 * BLOCK_PX:
+        half = (small[0].shape[1] // 2, small[0].shape[0] // 2)
+        small = [cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in small]
+        scale *= 2
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow = search.calc(small[0], small[1], None)  # type: ignore[call-overload]  # the stubs ask for an initial flow
+    height, width = (size // BLOCK_PX for size in current.shape)
+    at_x = np.minimum((np.arange(width) * 2 + 1) * BLOCK_PX // (2 * scale), flow.shape[1] - 1)
+    at_y = np.minimum((np.arange(height) * 2 + 1) * BLOCK_PX // (2 * scale), flow.shape[0] - 1)
+    steps = np.rint(flow[at_y[:, None], at_x[None, :]] * scale).astype(np.int64).reshape(-1, 2)
+    return steps[:, 0], steps[:, 1]
+
+
+def _unexplained(before: Blocks, now: Blocks) -> Blocks:
+    """The difference of blocks less what a small shift and a change of light explain, by least squares.
+
+    The mean of both blocks gives the gradient; its noise is independent of the difference's, so nothing of the noise
+    is explained away beyond the three numbers fitted.
+    """
+    difference = now - before
+    side = (-1, BLOCK_PX, BLOCK_PX)
+    mean = ((now + before) * np.float32(0.5)).reshape(side)
+    mean = mean - mean.mean(axis=(1, 2), keepdims=True)
+    across, down = np.zeros_like(mean), np.zeros_like(mean)
+    across[:, :, 1:-1] = mean[:, :, 2:] - mean[:, :, :-2]
+    down[:, 1:-1] = mean[:, 2:] - mean[:, :-2]
+    known = np.stack([part.reshape(-1, _VALUES) for part in (across, down, mean)], axis=1)
+    gram = known @ known.swapaxes(1, 2) + np.eye(_FITTED, dtype=np.float32) * np.float32(_VALUES * 1e-3)
+    share = np.linalg.solve(gram, known @ difference[..., None])
+    left: Blocks = difference - (share.swapaxes(1, 2) @ known)[:, 0]
+    return left
+
+
+def _kept_by_clipping(now: Blocks, alive: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Share of a normal deviation that is left in each block; 0 for blocks that cannot be used."""
+    sample = now[::2, ::4]
+    low = 0.5 if float((sample < _BLACK - 0.5).mean()) > _BEYOND_RANGE_SHARE else _BLACK + 0.5
+    high = 254.5 if float((sample > _WHITE + 0.5).mean()) > _BEYOND_RANGE_SHARE else _WHITE - 0.5
+    clipped = ((now <= low) | (now >= high)).mean(axis=1)
+    free = clipped <= _MAX_CLIPPED_SHARE
+    if int((free & alive).sum()) >= max(_MIN_BLOCKS, _FEW_UNCLIPPED * len(now)):
+        return free.astype(np.float32)
+    shares, kept = _KEPT_BY_CLIPPING
+    return np.where(clipped <= shares[-1], np.interp(clipped, shares, kept), 0).astype(np.float32)
+
+
+def _confidence(sigma_high: float, blocks: Blocks) -> float:
     """Noise in the high band relative to everything that is in the high band of the flattest blocks."""
-    deviations = _deviation(_diagonal(picture), BLOCK_PX // 2)[usable]
-    flattest = float(np.percentile(deviations, _PERCENTILE)) / _HIGH_BAND_SELECTION_BIAS
+    flattest = float(np.percentile(_deviation(_diagonal(blocks)), _PERCENTILE)) / _HIGH_BAND_SELECTION_BIAS
     return min(1.0, sigma_high / flattest) if flattest > 0 else 1.0
 
 
-def _diagonal(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def _diagonal(blocks: Blocks) -> Blocks:
     """Diagonal band of the Haar transform at half the size, normalised so that white noise keeps its σ."""
-    band: NDArray[np.float32] = (
-        picture[::2, ::2] - picture[::2, 1::2] - picture[1::2, ::2] + picture[1::2, 1::2]
+    parts = blocks.reshape(-1, BLOCK_PX // 2, 2, BLOCK_PX // 2, 2)
+    band: Blocks = (
+        parts[:, :, 0, :, 0] - parts[:, :, 0, :, 1] - parts[:, :, 1, :, 0] + parts[:, :, 1, :, 1]
     ) * np.float32(0.5)
-    return band
+    return band.reshape(len(blocks), -1)

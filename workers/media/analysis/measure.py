@@ -122,7 +122,7 @@ def _measured(runs: Iterable[SampleRun]) -> Iterator[_Gathered]:
 def _measure(run: SampleRun) -> _Gathered:
     gathered = _Gathered()
     for first, second in run.noise_pairs:
-        estimate = estimate_noise(first.astype(np.float32, copy=False), second.astype(np.float32, copy=False))
+        estimate = estimate_noise(first, second)
         if estimate is not None:
             gathered.noise.append(estimate)
     for detail in run.details:
