@@ -27,7 +27,6 @@ from workers.media.quick_analysis import quick_analysis
 from workers.media.remux import UncopyableError
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
-from workers.media.verify_form import BROWSER_FORM, CodedForm
 from workers.protocol.analysis import Analysis
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import Note, NoteCode, StageSeconds
@@ -204,7 +203,7 @@ class _Enhancement:
             audio=tuple(_audio_promise(track, accompaniment) for track in production.audio),
             subtitles=len(accompaniment.subtitles),
             chapters=len(accompaniment.chapters),
-            form=_promised_form(plan, source),
+            form=production.form,
             is_copied=plan.remux,
         )
         counter = self._counter(Stage.VERIFYING, _MADE, 0.99, len(production.times))
@@ -253,13 +252,6 @@ class _Counter:
         self._owner._report(
             self._stage, self._start + self._span * share, done, self._total
         )  # one class in two parts
-
-
-def _promised_form(plan: EnhancementPlan, source: Material) -> CodedForm:
-    """Only what plays everywhere is copied."""
-    if plan.remux:
-        return BROWSER_FORM
-    return CodedForm(plan.encoding.codec, plan.encoding.pixel_format, kept_hdr(plan, source.video))
 
 
 def _audio_promise(track: AudioTrack, accompaniment: Accompaniment) -> AudioPromise:

@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.audio import AudioTrack
 from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.decisions.encoding import kept_hdr
 from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
 from workers.media.filters.formats import PlanarFormat, planar_format
@@ -35,6 +36,7 @@ from workers.media.timestamps import (
     TrackClock,
     track_clock,
 )
+from workers.media.verify_form import BROWSER_FORM, CodedForm
 from workers.protocol.media import MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
@@ -79,6 +81,8 @@ class Production:
     audio: tuple[AudioTrack, ...]
     proof: Proof | None = None
     """That the coded pictures decode; None when they were copied."""
+    form: CodedForm = BROWSER_FORM
+    """Of the coded pictures; only what plays everywhere is copied."""
     poster: VideoFrame | None = None
     """The picture for the poster as it went to the encoder; None when pictures were copied."""
 
@@ -165,7 +169,8 @@ def encode_file(
     pictures = frame_map(plan, clock.timescale, film)
     repair = TimestampRepair(clock, source.nominal_s)
     rate = output_rate(plan, source.average_rate)
-    form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour)
+    hdr = kept_hdr(plan, source.video)
+    form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
     gate = Gate(plan) if plan.changes_picture else None
     times: list[FrameTime] = []
     poster: VideoFrame | None = None
@@ -196,6 +201,7 @@ def encode_file(
         gate=None if gate is None else gate.result(),
         audio=surroundings.audio,
         proof=proof,
+        form=CodedForm(plan.encoding.codec, plan.encoding.pixel_format, hdr),
         poster=poster,
     )
 

@@ -17,9 +17,13 @@ import av
 from av.codec import CodecContext
 from av.video.codeccontext import VideoCodecContext
 
+from workers.media.coded_units import FRAMINGS, Units
 from workers.media.ticks import MediaPacket
+from workers.protocol.settings import VideoCodec
 
-_START_CODE: Final = b"\0\0\1"
+_VERSION_OF_RECORD: Final = b"\1"
+"""First byte of H.264's and HEVC's decoder configuration; a byte stream begins with zeros, an AV1 header differs."""
+
 _QUEUED_PACKETS: Final = 64
 _DIGEST_BYTES: Final = 16
 _CORES_PER_DECODER: Final = 4
@@ -44,44 +48,12 @@ class Proof:
 
 
 def digest_of_units(units: Iterator[bytes]) -> bytes:
-    """One digest for a sequence of NAL units, whatever they were framed with."""
+    """One digest for a sequence of units, whatever they were framed with."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for unit in units:
         digest.update(len(unit).to_bytes(4, "big"))
         digest.update(unit)
     return digest.digest()
-
-
-def units_after_start_codes(coded: bytes) -> Iterator[bytes]:
-    """NAL units of a byte stream, ITU-T H.264 annex B: none of them ends with a zero byte or holds a start code."""
-    for part in coded.split(_START_CODE)[1:]:
-        unit = part.rstrip(b"\0")
-        if unit:
-            yield unit
-
-
-def units_after_lengths(coded: bytes) -> Iterator[bytes]:
-    """NAL units of an MP4 sample with lengths of four bytes, ISO/IEC 14496-15; ends at the first that does not fit."""
-    position = 0
-    while position + 4 <= len(coded):
-        length = int.from_bytes(coded[position : position + 4], "big")
-        position += 4
-        yield coded[position : position + length]
-        position += length
-
-
-def units_of_configuration(record: bytes) -> Iterator[bytes]:
-    """Parameter sets of an AVCDecoderConfigurationRecord, ISO/IEC 14496-15 section 5.3.3.1, in their order."""
-    position = 5
-    for mask in (0x1F, 0xFF):
-        if position >= len(record):
-            return
-        count = record[position] & mask
-        position += 1
-        for _ in range(count):
-            length = int.from_bytes(record[position : position + 2], "big")
-            yield record[position + 2 : position + 2 + length]
-            position += 2 + length
 
 
 class TrialDecoder:
@@ -96,6 +68,8 @@ class TrialDecoder:
         self._encoder = encoder
         self._threads = max(1, (threads or os.cpu_count() or 1) // _CORES_PER_DECODER)
         self._packets: queue.Queue[bytes | None] = queue.Queue(_QUEUED_PACKETS)
+        self._framing = FRAMINGS[VideoCodec(encoder.codec.canonical_name)]
+        self._units: Units = self._framing.of_packet
         self._digests: list[bytes] = []
         self._parameters = b""
         self._frames = 0
@@ -136,7 +110,7 @@ class TrialDecoder:
             decoder: VideoCodecContext | None = None
             while (coded := self._packets.get()) is not None:
                 decoder = decoder or self._open()
-                self._digests.append(digest_of_units(units_after_start_codes(coded)))
+                self._digests.append(digest_of_units(self._units(coded)))
                 self._decode(decoder, av.Packet(coded))
             if decoder is not None:
                 self._decode(decoder, None)
@@ -146,10 +120,14 @@ class TrialDecoder:
                 pass
 
     def _open(self) -> VideoCodecContext:
-        decoder = CodecContext.create("h264", "r")
+        decoder = CodecContext.create(self._framing.decoder, "r")
         assert isinstance(decoder, VideoCodecContext), "a video codec has a video context"
         parameters = self._encoder.extradata or b""
-        self._parameters = digest_of_units(units_after_start_codes(parameters))
+        if parameters[:1] == _VERSION_OF_RECORD:  # VideoToolbox hands out what a file holds
+            self._units = self._framing.of_sample
+            self._parameters = digest_of_units(self._framing.of_record(parameters))
+        else:
+            self._parameters = digest_of_units(self._framing.of_parameters(parameters))
         decoder.extradata = parameters
         decoder.thread_type = "FRAME"
         decoder.thread_count = self._threads

@@ -9,7 +9,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from workers.media.proof import Proof, digest_of_units, units_after_lengths, units_of_configuration
+from workers.media.coded_units import FRAMINGS
+from workers.media.proof import Proof, digest_of_units
 
 
 @dataclass(slots=True)
@@ -59,7 +60,11 @@ def _recognise(
     container: InputContainer, video: VideoStream, proof: Proof, on_frame: Callable[[int], None]
 ) -> PicturesRead | None:
     """Pictures of a file whose packets are those of the proof, byte for byte; None when one differs."""
-    parameters = digest_of_units(units_of_configuration(video.codec_context.extradata or b""))
+    name = video.codec_context.codec.canonical_name
+    framing = next((entry for codec, entry in FRAMINGS.items() if codec.value == name), None)
+    if framing is None:
+        return None
+    parameters = digest_of_units(framing.of_record(video.codec_context.extradata or b""))
     if parameters != proof.parameters or proof.frames != len(proof.digests):
         return None
     first: VideoFrame | None = None
@@ -71,7 +76,7 @@ def _recognise(
         coded = bytes(packet)
         if number >= len(proof.digests) or packet.pts is None:
             return None
-        if digest_of_units(units_after_lengths(coded)) != proof.digests[number]:
+        if digest_of_units(framing.of_sample(coded)) != proof.digests[number]:
             return None
         if first is None:
             first = _first_picture(video, coded)

@@ -14,21 +14,19 @@ from typing import Final
 import av
 from av.container import InputContainer
 from av.subtitles.stream import SubtitleStream
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from workers.media.audio_audit import AudioAudit, audit
-from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
 from workers.media.mp4_boxes import is_fast_start
 from workers.media.mp4_edits import movie_duration_s, shown_until_s
 from workers.media.proof import Proof
 from workers.media.readback import PicturesRead, read_pictures
 from workers.media.ticks import fraction
 from workers.media.timestamps import FrameTime
+from workers.media.verify_form import BROWSER_FORM, CodedForm, form_checks
 from workers.protocol.plan import OutputColour
 from workers.protocol.report import Check
 
-_BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -52,6 +50,7 @@ class Promise:
     audio: tuple[AudioPromise, ...]
     subtitles: int
     chapters: int
+    form: CodedForm = BROWSER_FORM
     is_copied: bool = False
     """Copied pictures: how long the last one stays follows from the order of coding, which is kept as it is."""
 
@@ -104,8 +103,7 @@ def verify(
                 detail=f"{len(decoded.pts)} pictures, {decoded.errors} errors",
             ),
             _frame_map(video, decoded, promise),
-            _browser_profile(video, decoded.first),
-            _colour_tags(decoded.first, promise.colour),
+            *form_checks(video, decoded.first, promise.form, promise.colour),
         ]
         time_base = fraction(video.time_base)
     # Not libav's own figure: it adds up the coded pictures, and stops short where some near the end are missing.
@@ -171,35 +169,6 @@ def _frame_map(video: VideoStream, decoded: PicturesRead, promise: Promise) -> C
     if not kept_last:
         detail += f", the last one lasts {decoded.last_duration} instead of {last} ticks"
     return Check(name="frame_map", passed=passed, detail=detail)
-
-
-def _browser_profile(video: VideoStream, first: VideoFrame | None) -> Check:
-    context = video.codec_context
-    pixels = first.format.name if first is not None else "none"
-    progressive = first is not None and not first.interlaced_frame
-    passed = (
-        context.name == "h264"
-        and context.profile in _BROWSER_PROFILES
-        and pixels == "yuv420p"
-        and progressive
-    )
-    scan = "progressive" if progressive else "interlaced"
-    return Check(
-        name="browser_profile", passed=passed, detail=f"{context.name} {context.profile} {pixels} {scan}"
-    )
-
-
-def _colour_tags(first: VideoFrame | None, colour: OutputColour) -> Check:
-    if first is None:
-        return Check(name="colour_tags", passed=False, detail="no picture")
-    found = (
-        PRIMARIES.get(first.color_primaries),
-        TRANSFERS.get(first.color_trc),
-        MATRICES.get(first.colorspace),
-        first.color_range,
-    )
-    passed = found == (colour.primaries, colour.transfer, colour.matrix, 1)
-    return Check(name="colour_tags", passed=passed, detail="/".join(str(entry) for entry in found[:3]))
 
 
 def _audit(path: Path, number: int) -> AudioAudit:

@@ -21,8 +21,8 @@ from workers.media.encoders.catalogue import (
 )
 from workers.media.encoders.scales import native_preset, native_quality
 from workers.protocol.analysis import Analysis
-from workers.protocol.media import HdrKind, VideoStreamInfo
-from workers.protocol.plan import EncoderPlan
+from workers.protocol.media import HdrInfo, HdrKind, VideoStreamInfo
+from workers.protocol.plan import EncoderPlan, EnhancementPlan
 from workers.protocol.settings import EncoderChoice, EnhancementSettings, VideoCodec
 from workers.protocol.steps import DenoiseStep, GrainStep, PlanStep
 
@@ -106,6 +106,11 @@ def keeps_hdr(video: VideoStreamInfo, settings: EnhancementSettings) -> bool:
     if not settings.keep_hdr or settings.codec is VideoCodec.H264 or hdr.kind is HdrKind.SDR:
         return False
     return hdr.dolby_vision_profile != _DOLBY_VISION_WITHOUT_BASE
+
+
+def kept_hdr(plan: EnhancementPlan, video: VideoStreamInfo) -> HdrInfo | None:
+    """The description that goes into the output; None where its pictures are of standard range."""
+    return video.hdr if plan.encoding.pixel_format == PIXEL_FORMAT_10 else None
 
 
 def wanted_encoders(settings: EnhancementSettings) -> tuple[Encoder, ...]:

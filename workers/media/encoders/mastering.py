@@ -12,6 +12,15 @@ _CHROMATICITY_STEP = Fraction(1, 50_000)
 _LUMINANCE_STEP = Fraction(1, 10_000)
 
 
+def is_complete(display: MasteringDisplay) -> bool:
+    """True when nothing is missing: a part of it alone can be written in neither codec."""
+    return (
+        _points(display) is not None
+        and display.min_luminance is not None
+        and display.max_luminance is not None
+    )
+
+
 def x265_mastering(display: MasteringDisplay) -> str | None:
     """For `master-display`; None where chromaticities or luminances are missing: half of it cannot be said."""
     points = _points(display)
