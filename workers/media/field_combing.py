@@ -15,6 +15,13 @@ BLOCK_PX: Final = 16
 
 SMALLEST_LINES: Final = 2 * BLOCK_PX
 
+_COMBED_SHARE: Final = 1.6
+_COMBED_CODES: Final = 2.0
+"""A block is combed where it sticks out this much more between fields than inside a field. Noise does both alike,
+and a natural texture less."""
+
+_COMBED_BLOCKS: Final = 6
+
 
 @dataclass(frozen=True, slots=True)
 class PairCombing:
@@ -54,6 +61,34 @@ def pair_combing(earlier: Luma, later: Luma) -> PairCombing:
         top_change=field_change(earlier[::2], later[::2]),
         bottom_change=field_change(earlier[1::2], later[1::2]),
     )
+
+
+def combs(picture: Luma) -> bool:
+    """Whether lines of a picture's two fields stick out between one another where those of a field do not.
+
+    A property of the one picture: motion, noise and natural texture are in both alike. None of the progressive test
+    clips has such a picture; of woven ones nearly every moving picture is.
+
+    Args:
+        picture: luma, shape (height, width), 8-bit code values.
+    """
+    if picture.shape[0] < SMALLEST_LINES:
+        return False
+    lines = picture.shape[0] // 2
+    top, bottom = picture[: 2 * lines : 2], picture[1 : 2 * lines : 2]
+    texture = np.maximum(field_texture(top), field_texture(bottom))
+    return sticks_out(woven_combing(top, bottom), texture)
+
+
+def sticks_out(weave: BlockMap, texture: BlockMap) -> bool:
+    """Whether a weave combs visibly.
+
+    Args:
+        weave: of two fields, as `woven_combing` gives it.
+        texture: of the fields themselves, as `field_texture` gives it.
+    """
+    combed = weave > _COMBED_SHARE * texture + _COMBED_CODES
+    return int(combed.sum()) >= _COMBED_BLOCKS
 
 
 def woven_combing(top: Luma, bottom: Luma) -> BlockMap:

@@ -20,6 +20,7 @@ from workers.media.field_combing import (
     Luma,
     field_change,
     field_texture,
+    sticks_out,
     woven_combing,
 )
 from workers.protocol.media import FieldOrder
@@ -31,12 +32,6 @@ _FLOOR_SHARE: Final = 0.25
 _LITTLE: Final = 8.0
 """Sum over blocks, in codes, of combing or change that is too little to be sure of."""
 
-_COMBED_SHARE: Final = 1.6
-_COMBED_CODES: Final = 2.0
-"""A block is combed where it sticks out this much more between fields than inside a field. Noise does both alike,
-and a natural texture less."""
-
-_COMBED_BLOCKS: Final = 6
 _NEIGHBOURS: Final = 2
 """Fields on each side within which a group of three always ends."""
 
@@ -132,7 +127,7 @@ class FieldMatcher:
         if len(fields) == 1:
             return
         weaves.append(woven_combing(field, fields[-2]) if is_top else woven_combing(fields[-2], field))
-        self._is_combed.append(_sticks_out(weaves[-1], np.maximum(textures[-1], textures[-2])))
+        self._is_combed.append(sticks_out(weaves[-1], np.maximum(textures[-1], textures[-2])))
         if len(fields) == 2:
             return
         self._combing.append(_combing(weaves, -2))
@@ -172,11 +167,6 @@ def _combing(weaves: Sequence[BlockMap], which: int) -> float:
 def _changing(change: BlockMap, weave: BlockMap) -> float:
     """Sum over blocks of the change of a field that is more than noise, which a clean weave shows as combing."""
     return float(np.maximum(change - weave * (1 + _FLOOR_SHARE) - _FLOOR_CODES, 0).sum())
-
-
-def _sticks_out(weave: BlockMap, texture: BlockMap) -> bool:
-    combed = weave > _COMBED_SHARE * texture + _COMBED_CODES
-    return int(combed.sum()) >= _COMBED_BLOCKS
 
 
 def _groups(combing: Sequence[float], change: Sequence[float], is_combed: Sequence[bool]) -> list[_Group]:

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.media.field_combing import SMALLEST_LINES, Luma, PairCombing, own_combing, pair_combing
+from workers.media.field_combing import SMALLEST_LINES, Luma, PairCombing, combs, own_combing, pair_combing
 from workers.protocol.analysis import Figure, ScanFinding, ScanKind
 from workers.protocol.media import FieldOrder
 
@@ -144,6 +144,24 @@ def judge_pair(own: NDArray[np.float32], pair: PairCombing) -> PairEvidence:
         return PairEvidence(PairKind.PARTNERED if is_partnered else PairKind.INTERLACED, top < bottom)
     is_clean = low - max(earlier, later) >= _ONE_SIDED * excess
     return PairEvidence(PairKind.PROGRESSIVE if is_clean else PairKind.UNCLEAR)
+
+
+def is_interlaced(before: Luma, picture: Luma, after: Luma) -> bool:
+    """Whether one picture's fields show two moments: it combs, or its neighbours show that its fields moved.
+
+    Args:
+        before: luma of the picture before, shape (height, width), 8-bit code values; at the start the picture itself.
+        picture: the one that is judged.
+        after: the next one, or itself at the end.
+    """
+    if picture.shape[0] < SMALLEST_LINES:
+        return False
+    fields = {PairKind.INTERLACED, PairKind.PARTNERED}
+    return (
+        combs(picture)
+        or judge_pair(own_combing(before), pair_combing(before, picture)).kind in fields
+        or judge_pair(own_combing(picture), pair_combing(picture, after)).kind in fields
+    )
 
 
 def _judge_run(evidence: Sequence[PairEvidence], rate: Fraction | None) -> _RunFinding:

@@ -57,9 +57,12 @@ class DeinterlaceStep(WireModel):
     field_order: FieldOrder
     output: DeinterlaceOutput = DeinterlaceOutput.FRAME
     speed: ChainSpeed = ChainSpeed.FAST
-    """Fast: bwdif; best: motion-compensated."""
+    """Fast: bwdif; balanced: motion-compensated over it; best: the same twice over a neural interpolation."""
+    only_combed: bool = False
+    """Pictures that do not comb are passed on as they are: for files with progressive scenes among others."""
     reason: Text
     radius: int = 1
+    """Source pictures on each side: 1 for bwdif alone, 2 with motion compensation."""
 
 
 class CropStep(WireModel):
@@ -116,7 +119,9 @@ class StabiliseStep(WireModel):
 
     kind: Literal[StepKind.STABILISE] = StepKind.STABILISE
     zoom: Annotated[float, Field(ge=1, le=1.3)]
-    """Enlargement that hides the borders which moving leaves."""
+    """Largest enlargement that hides the borders which moving leaves."""
+    pixel_aspect: Annotated[float, Field(gt=0, le=16)] = 1.0
+    """Width of a coded pixel over its height: turning is a matter of square pixels."""
     reason: Text
     radius: Literal[0] = 0
 
@@ -171,6 +176,7 @@ class UpscaleStep(WireModel):
     kind: Literal[StepKind.UPSCALE] = StepKind.UPSCALE
     factor: Annotated[int, Field(ge=2, le=4)]
     method: UpscaleMethod
+    speed: ChainSpeed = ChainSpeed.BALANCED
     reason: Text
     radius: Literal[0] = 0
 
