@@ -77,8 +77,10 @@ def deinterlace(clip: Clip, step: DeinterlaceStep) -> Clip:
 
 
 def bwdif(node: VideoNode, order: FieldOrder) -> VideoNode:
-    """One picture for each, the first field kept; `node` has whole fields of equal height in every plane."""
-    return _same_rate(node, _ORDERS[order])
+    """One picture for each, the first field kept bit for bit."""
+    made = _same_rate(_even_fields(node), _ORDERS[order])
+    surplus = made.height - node.height
+    return made.std.Crop(bottom=surplus) if surplus else made
 
 
 def _same_rate(node: VideoNode, order: _Order) -> VideoNode:
