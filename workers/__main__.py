@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None, *, jobs: str = MEDIA_JOBS) -> int:
         from workers import doctor  # late: it loads every media library
 
         return doctor.main(arguments[1:])
+    if arguments[:1] == ["try-encoder"]:
+        from workers.media import encoder_probe
+
+        return encoder_probe.main(arguments[1:])
     parsed = _parser().parse_args(arguments)
     try:
         config = _config(parsed)

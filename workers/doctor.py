@@ -17,6 +17,8 @@ from importlib import metadata
 from io import BytesIO
 from typing import Final
 
+from workers.media.encoders.catalogue import ENCODERS, PIXEL_FORMAT_8
+
 _PACKAGES: Final = (
     "av",
     "numpy",
@@ -28,13 +30,11 @@ _PACKAGES: Final = (
     "platformdirs",
     "psutil",
 )
-_ENCODERS: Final = (("libx264", True), ("libx265", False), ("libsvtav1", False), ("h264_nvenc", False))
-"""Encoders, and whether the program needs them."""
+_NEEDED_ENCODER: Final = "libx264"
 _FILTERS: Final = (("resize",), ("std",), ("bwdif",), ("cas",), ("mvu",), ("dfttest2_cpu", "dfttest2_gcc"))
 """Namespaces of the filters that are used; of several, one is enough."""
 _FRAMES: Final = 8
-_WIDTH_PX: Final = 192
-_HEIGHT_PX: Final = 128
+_TRIAL_SIZE_PX: Final = (640, 360)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +89,21 @@ def _check_libav() -> Iterator[Finding]:
     yield Finding("library", "libav", True, True, versions)
 
 
-def _check_encoder(name: str, *, is_needed: bool) -> Iterator[Finding]:
-    try:
-        frames, size_bytes = _encode(name)
-    except Exception as error:  # noqa: BLE001 - whatever an encoder runs into is the finding
-        yield Finding("encoder", name, False, is_needed, f"{type(error).__name__}: {error}"[:200])
-    else:
-        yield Finding("encoder", name, frames == _FRAMES, is_needed, f"{frames} frames, {size_bytes} bytes")
-
-
-def _encode(name: str) -> tuple[int, int]:
-    """Encode a few frames of moving grey and decode them again; returns frames and bytes.
-
-    Raises:
-        Exception: whatever the encoder, the container or the decoder says.
-    """
+def _check_encoder(name: str) -> Iterator[Finding]:
+    """Code a few pictures and look at them; a driver that ends this process is what the caller reckons with."""
     import av
-    import numpy as np
 
-    memory = BytesIO()
-    with av.open(memory, "w", format="matroska") as output:
-        stream = output.add_stream(name, rate=25)
-        if not isinstance(stream, av.VideoStream):
-            raise TypeError(f"{name} is no video encoder")
-        stream.width, stream.height, stream.pix_fmt = _WIDTH_PX, _HEIGHT_PX, "yuv420p"
-        ramp = np.arange(_WIDTH_PX, dtype=np.uint8)
-        for number in range(_FRAMES):
-            picture = np.full((_HEIGHT_PX * 3 // 2, _WIDTH_PX), 128, dtype=np.uint8)
-            picture[:_HEIGHT_PX] = np.roll(ramp, number * 8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
-        output.mux(stream.encode(None))
-    size_bytes = len(memory.getvalue())
-    memory.seek(0)
-    with av.open(memory, "r") as written:
-        return len(list(written.decode(video=0))), size_bytes
+    from workers.media import encoder_probe
+
+    av.logging.set_level(av.logging.ERROR)
+    is_needed = name == _NEEDED_ENCODER
+    with av.logging.Capture(local=False) as log:
+        try:
+            detail = encoder_probe.try_encoder(name, _TRIAL_SIZE_PX, PIXEL_FORMAT_8)
+        except Exception as error:  # noqa: BLE001 - whatever an encoder runs into is the finding
+            yield Finding("encoder", name, False, is_needed, encoder_probe.in_words(error, log))
+        else:
+            yield Finding("encoder", name, True, is_needed, detail)
 
 
 def _check_aac() -> Iterator[Finding]:
@@ -181,7 +162,7 @@ def _check_programs() -> Iterator[Finding]:
 CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     _check_versions,
     _check_libav,
-    *(partial(_check_encoder, name, is_needed=is_needed) for name, is_needed in _ENCODERS),
+    *(partial(_check_encoder, name) for name in ENCODERS),
     _check_aac,
     _check_filters,
     _check_opencv,

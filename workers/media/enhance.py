@@ -17,6 +17,8 @@ import av
 from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.audio import AudioTrack, UncopyableSoundError
+from workers.media.decisions.encoding import wanted_encoders
+from workers.media.encoder_probe import probe_encoders
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
 from workers.media.notes import note
 from workers.media.plan import plan_enhancement, without_picture_steps, without_remux
@@ -30,6 +32,7 @@ from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, veri
 from workers.protocol.analysis import Analysis
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import Note, NoteCode, StageSeconds
+from workers.protocol.settings import EncoderChoice
 from workers.protocol.states import ErrorCode, Stage
 
 _OUTPUT_NAME: Final = "output.mp4"
@@ -112,7 +115,14 @@ class _Enhancement:
         return quick_analysis(source, threads=self._job.threads)
 
     def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
-        plan = plan_enhancement(examination.info, analysis, self._job.settings)
+        settings = self._job.settings
+        plan = plan_enhancement(examination.info, analysis, settings)
+        if settings.encoder is EncoderChoice.HARDWARE and not plan.remux:
+            size_px = (plan.width_px, plan.height_px)
+            available = probe_encoders(
+                wanted_encoders(settings), size_px=size_px, pixel_format=plan.encoding.pixel_format
+            )
+            plan = plan_enhancement(examination.info, analysis, settings, available)
         if plan.remux and not can_be_copied(examination.main_scan):
             return without_remux(
                 plan, "Nothing would change the picture, but its packets cannot be copied as they are."

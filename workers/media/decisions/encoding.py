@@ -16,6 +16,7 @@ from workers.media.encoders.catalogue import (
     SOFTWARE_ONLY,
     Availability,
     Encoder,
+    EncoderFinding,
     hardware_encoders,
     software_encoder,
 )
@@ -122,25 +123,30 @@ def wanted_encoders(settings: EnhancementSettings) -> tuple[Encoder, ...]:
 def _choose(
     settings: EnhancementSettings, available: Availability, form: Output, pixel_format: str
 ) -> _Choice:
-    reasons = []
-    side = min(form.width_px, form.height_px)
+    obstacles: list[str] = []
     for encoder in wanted_encoders(settings):
         finding = available.get(encoder.name)
-        if pixel_format == PIXEL_FORMAT_10 and encoder.input_10 is None:
+        if finding is None or (pixel_format == PIXEL_FORMAT_10 and encoder.input_10 is None):
+            continue  # not tried: a more preferred one works, or nothing was tried at all
+        obstacle = _obstacle(encoder, finding, form)
+        if obstacle is not None:
+            obstacles.append(obstacle)
             continue
-        if finding is None:
-            continue
-        if not finding.is_usable:
-            reasons.append(f"{encoder.name} does not work here: {_sentence(finding.detail)}")
-        elif side < encoder.min_side_px:
-            reasons.append(f"{encoder.name} takes no pictures of {form.width_px} × {form.height_px}.")
-        elif encoder.is_software:
-            return _Choice(encoder, (*_in_short(reasons), f"{_NAMES[encoder.codec]} by {encoder.name}."))
-        else:
-            name = f"{_NAMES[encoder.codec]} by {encoder.name}, which a trial showed to work."
-            return _Choice(encoder, (name,))
-    reasons.append("H.264 by libx264 instead.")
-    return _Choice(software_encoder(VideoCodec.H264), tuple(reasons))
+        name = f"{_NAMES[encoder.codec]} by {encoder.name}"
+        if not encoder.is_software:
+            return _Choice(encoder, (f"{name}, which a trial showed to work.",))
+        if settings.encoder is EncoderChoice.HARDWARE and not obstacles:
+            obstacles.append("No graphics processor's encoder was tried.")
+        return _Choice(encoder, (*_in_short(obstacles), f"{name}."))
+    return _Choice(software_encoder(VideoCodec.H264), (*obstacles, "H.264 by libx264 instead."))
+
+
+def _obstacle(encoder: Encoder, finding: EncoderFinding, form: Output) -> str | None:
+    if not finding.is_usable:
+        return f"{encoder.name} does not work here: {_sentence(finding.detail)}"
+    if min(form.width_px, form.height_px) < encoder.min_side_px:
+        return f"{encoder.name} takes no pictures of {form.width_px} × {form.height_px}."
+    return None
 
 
 def _in_short(reasons: Iterable[str]) -> tuple[str, ...]:
