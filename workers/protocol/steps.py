@@ -92,9 +92,9 @@ class DeblockStep(WireModel):
 
     kind: Literal[StepKind.DEBLOCK] = StepKind.DEBLOCK
     amount: Annotated[float, Field(gt=0, le=64)]
-    """Largest step across a block's border that is smoothed, in 8-bit code values."""
+    """Standard deviation of the coding noise that is taken out, in 8-bit code values."""
     reason: Text
-    radius: Literal[0] = 0
+    radius: Literal[1] = 1
 
 
 class DenoiseStep(WireModel):

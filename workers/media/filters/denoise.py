@@ -5,12 +5,12 @@ Thresholds are multiples of the measured σ. They come from a search over six cl
 scaled by the library.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import vapoursynth as vs
-from dfttest2 import Backend, DFTTest
 
 from workers.media.filters.clip import Clip, VideoNode
+from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.steps import DenoiseStep
 
 _BLOCK_PX: Final = 16
@@ -20,9 +20,6 @@ _STRONG_SIGMA: Final = 20.0
 """From here on blocks match less surely and a lower threshold per σ gave the better picture."""
 
 _SMOOTHED_SEARCH_SIGMA: Final = 15.0
-_DFT_FRAMES: Final = 3
-_PLUGIN_THREADS: Final = 4096
-"""More threads than ever take part in one job; each that does costs the plugin one small buffer."""
 
 _SMALLEST_SIDE_PX: Final = 2 * _BLOCK_PX
 
@@ -32,18 +29,7 @@ def denoise(clip: Clip, step: DenoiseStep) -> Clip:
     node = clip.node
     if step.degrain_radius and min(node.width, node.height) >= _SMALLEST_SIDE_PX << node.format.subsampling_w:
         node = _degrained(node, step)
-    return clip.with_node(_in_frequency_domain(node, variance=0.8 * step.effective_sigma**2))
-
-
-def _in_frequency_domain(node: VideoNode, *, variance: float) -> VideoNode:
-    # The plugin counts the pool's threads when a filter is made, and ends the process when more than that many ever
-    # come by: threads of a pool that was larger for an earlier job do.
-    threads = vs.core.num_threads
-    vs.core.num_threads = max(threads, _PLUGIN_THREADS)
-    try:
-        return DFTTest(node, tbsize=_DFT_FRAMES, sigma=variance, backend=_backend())
-    finally:
-        vs.core.num_threads = threads
+    return clip.with_node(in_frequency_domain(node, variance=0.8 * step.effective_sigma**2))
 
 
 def thsad_per_sigma(step: DenoiseStep) -> float:
@@ -75,8 +61,3 @@ def _search_clip(node: VideoNode, sigma: float) -> VideoNode:
     if sigma >= _SMOOTHED_SEARCH_SIGMA:
         smooth = vs.core.std.Convolution(smooth, [1, 4, 6, 4, 1], mode="hv")
     return smooth
-
-
-def _backend() -> Any:
-    """The hand-vectorised plugin where it exists (x86-64), else the one for every other processor."""
-    return Backend.CPU() if hasattr(vs.core, "dfttest2_cpu") else Backend.GCC()
