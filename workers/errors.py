@@ -1,7 +1,11 @@
-"""What can go wrong with one task: one exception that carries a closed code and a sentence for a person."""
+"""What can end a task early: a failure with a closed code and a sentence for a person, or a stop that was asked for."""
 
 from workers.protocol.messages import TaskError
 from workers.protocol.states import ErrorCode
+
+
+class JobStoppedError(Exception):
+    """Nobody waits for the job any more; raised inside it, where it looks, so that its process can go on living."""
 
 
 class TaskFailedError(Exception):

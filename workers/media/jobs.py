@@ -7,6 +7,7 @@ from pathlib import Path
 from workers.protocol.media import MediaInfo
 from workers.protocol.messages import MediaSummary
 from workers.protocol.pictures import MetadataDocument
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import Stage
@@ -72,6 +73,36 @@ class MetadataOutcome:
     summary: MediaSummary
     contact_sheet: Path | None
     thumbnail: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewJob:
+    """Show what enhancing `source` would do; pictures go to `folder`, their names begin with `stem`."""
+
+    source: Path
+    folder: Path
+    stem: str
+    settings: EnhancementSettings
+    at_s: float
+    duration_s: float
+    """0: one picture."""
+    max_side_px: int
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOutcome:
+    """The same moments before and after: two pictures or two clips."""
+
+    before: Path
+    after: Path
+    is_clip: bool
+    width_px: int
+    height_px: int
+    at_s: float
+    frames: int
+    plan: EnhancementPlan
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from workers.runtime import lifeline
 
 MIN_PROGRESS_INTERVAL_S: Final = 0.05
 """Twenty lines a second reach the worker, which thins them out further."""
+STOP_LINE: Final = b'{"type":"stop"}\n'
+"""Asks the running job to end where it next looks; one that does not look is killed with this process."""
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +45,8 @@ class PrivatePipes:
         os.close(null)
         os.dup2(2, 1)
         self._lock = threading.Lock()
+        self.is_stopping = threading.Event()
+        """Set while nobody waits for the running job any more."""
 
     def write(self, line: bytes) -> None:
         """Send one line as a whole; any thread may."""
@@ -55,7 +59,10 @@ class PrivatePipes:
         """Hand over line after line; at the end of input the worker is gone, and so is this process."""
         with os.fdopen(self._in, "rb") as stream:
             for line in stream:
-                lines.put(line)
+                if line == STOP_LINE:
+                    self.is_stopping.set()
+                else:
+                    lines.put(line)
         lifeline.end_now()
 
 
@@ -95,17 +102,20 @@ def _serve(
     pipes.write(encode_line(ReadyLine()))
     while True:
         line = decode_job(lines.get())
+        pipes.is_stopping.clear()  # a stop is sent before the next job: it was for an earlier one
         pipes.write(_run(jobs, line.to_job(), pipes))
 
 
 def _run(jobs: JobsModule, job: object, pipes: PrivatePipes) -> bytes:
     """The line that answers the job: an outcome or an error."""
-    from workers.errors import TaskFailedError
-    from workers.runtime.pipe import ErrorLine, Outcome, encode_line, outcome_line
+    from workers.errors import JobStoppedError, TaskFailedError
+    from workers.runtime.pipe import ErrorLine, Outcome, StoppedLine, encode_line, outcome_line
 
     try:
         outcome = cast("Outcome", jobs.run(job, ProgressSender(pipes)))
         return encode_line(outcome_line(outcome))
+    except JobStoppedError:
+        return encode_line(StoppedLine())
     except TaskFailedError as error:
         _log.warning("%s: %s (%s)", error.code, error.message, error.detail)
         return encode_line(_error_line(error, ErrorLine))
@@ -144,11 +154,18 @@ class ProgressSender:
         self._next_s = 0.0
 
     def __call__(self, progress: object) -> None:
-        """Any thread may call it; returns at once."""
+        """Any thread may call it; returns at once.
+
+        Raises:
+            JobStoppedError: the worker asked for it.
+        """
+        from workers.errors import JobStoppedError
         from workers.media.jobs import Progress
         from workers.runtime.pipe import ProgressLine, encode_line
 
         assert isinstance(progress, Progress)
+        if self._pipes.is_stopping.is_set():
+            raise JobStoppedError
         now_s = time.monotonic()
         with self._lock:
             if progress.stage is self._stage and now_s < self._next_s:

@@ -16,6 +16,7 @@ import workers
 from workers.protocol.messages import MAX_LOG_TAIL_LINES
 from workers.protocol.states import ErrorCode
 from workers.runtime import lifeline
+from workers.runtime.child import STOP_LINE
 from workers.runtime.logs import redact
 from workers.runtime.pipe import (
     MAX_LINE_BYTES,
@@ -24,6 +25,7 @@ from workers.runtime.pipe import (
     OutcomeLine,
     ProgressLine,
     ReadyLine,
+    StoppedLine,
     decode_reply,
     encode_line,
 )
@@ -59,7 +61,7 @@ class ChildProcess:
         self._name = name
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[ErrorLine | None] = loop.create_future()
-        self._answer: asyncio.Future[OutcomeLine | ErrorLine | None] | None = None
+        self._answer: asyncio.Future[OutcomeLine | ErrorLine | StoppedLine | None] | None = None
         self._on_progress: Callable[[ProgressLine], None] | None = None
         self._context = contextvars.copy_context()
         self._tail: deque[str] = deque(maxlen=MAX_LOG_TAIL_LINES)
@@ -136,7 +138,7 @@ class ChildProcess:
 
     async def ask(
         self, line: JobLine, on_progress: Callable[[ProgressLine], None]
-    ) -> OutcomeLine | ErrorLine | None:
+    ) -> OutcomeLine | ErrorLine | StoppedLine | None:
         """Send a job and wait for its answer; None when the child died over it."""
         assert self._process.stdin is not None
         self._tail.clear()
@@ -154,6 +156,23 @@ class ChildProcess:
         self._answer = None
         self._on_progress = None
         return answer
+
+    async def stop_job(self, limit_s: float) -> bool:
+        """Ask the running job, whose asker has gone, to end; True when it did in time and the child can go on."""
+        assert self._process.stdin is not None
+        answer = self._answer
+        if answer is None:
+            return True
+        self._on_progress = None
+        with contextlib.suppress(ConnectionError):  # it died just now: the end of its output says so
+            self._process.stdin.write(STOP_LINE)
+            await self._process.stdin.drain()
+        awaited: set[asyncio.Future[Any]] = {answer, self._ended}
+        await asyncio.wait(awaited, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            return False
+        self._answer = None
+        return True
 
     def kill(self) -> None:
         """Kill the child and everything it started; returns at once."""
@@ -198,7 +217,7 @@ class ChildProcess:
                 return
             self._take(reply)
 
-    def _take(self, reply: "ReadyLine | ProgressLine | ErrorLine | OutcomeLine") -> None:
+    def _take(self, reply: "ReadyLine | ProgressLine | ErrorLine | StoppedLine | OutcomeLine") -> None:
         match reply:
             case ReadyLine():
                 if not self._ready.done():

@@ -15,7 +15,7 @@ from typing import Any, Final
 from workers.config import WorkerConfig
 from workers.errors import TaskFailedError
 from workers.protocol.codec import UndecodableMessage, decode_to_worker
-from workers.protocol.messages import ControlMessage, FileTask, ProbeTask, StatusMessage
+from workers.protocol.messages import ControlMessage, FileTask, PreviewTask, ProbeTask, StatusMessage
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 from workers.runtime.cancellations import Cancellations
 from workers.runtime.crew import Crew, CrewOptions
@@ -25,6 +25,7 @@ from workers.runtime.heart import Heart
 from workers.runtime.identity import WorkerIdentity
 from workers.runtime.journal import AttemptKey, Journal
 from workers.runtime.logs import LogContext, log_context
+from workers.runtime.previewing import Previewer
 from workers.runtime.probing import probe
 from workers.runtime.reporting import SequenceClock, StatusStream, Subject
 from workers.runtime.settling import as_task_failure, given_up, settle
@@ -69,6 +70,7 @@ class TaskConsumer:
                 parts.identity.worker_id, parts.work.kind, config.slots, parts.jobs, config.memory_limit_bytes
             )
         )
+        self._previews = Previewer(self._crew.preview_executor, config)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._own_tasks: list[asyncio.Task[None]] = []
         self._recent: OrderedDict[AttemptKey, StatusMessage] = OrderedDict()
@@ -107,6 +109,7 @@ class TaskConsumer:
         if self._own_tasks:
             await asyncio.wait(self._own_tasks)
         await self._heart.aclose()
+        await self._previews.aclose()
         await self._crew.aclose()
 
     def drain(self) -> None:
@@ -127,7 +130,7 @@ class TaskConsumer:
     @property
     def child_pids(self) -> list[int]:
         """Leaders of the process groups that have to be gone when this worker is."""
-        return self._crew.child_pids
+        return self._crew.child_pids + self._previews.child_pids
 
     def note_transport_change(self) -> None:
         """The connection changed: say so, and take tasks again where it was lost."""
@@ -164,7 +167,10 @@ class TaskConsumer:
                     await self._process_file(message, delivery)
             case ProbeTask() if self._parts.feed.is_exclusive:
                 reply = await probe(message, await self._crew.prober(), self._parts.config)
-                await self._parts.outlet.send_probe_reply(reply)
+                await self._parts.outlet.send_reply(reply)
+                await settle(delivery.ack())
+            case PreviewTask() if self._parts.feed.is_exclusive:
+                await self._parts.outlet.send_reply(await self._previews.show(message))
                 await settle(delivery.ack())
             case _:
                 _log.warning("a %s message does not belong into a task queue", message.type)

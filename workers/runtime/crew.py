@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from workers.runtime.executor import Executor, ExecutorOptions
+from workers.runtime.previewing import STOP_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Crew:
             await self._prober.start()
         return self._prober
 
+    def preview_executor(self) -> Executor:
+        """For a child that makes previews; whoever asks ends it."""
+        return self._make("#preview", "preview", stop_limit_s=STOP_LIMIT_S)
+
     @property
     def child_pids(self) -> list[int]:
         """Leaders of the process groups that have to be gone when this worker is."""
@@ -64,7 +69,11 @@ class Crew:
     def _everybody(self) -> list[Executor]:
         return [*self._executors, *([self._prober] if self._prober is not None else [])]
 
-    def _make(self, suffix: str, kind: str) -> Executor:
+    def _make(self, suffix: str, kind: str, *, stop_limit_s: float = 0.0) -> Executor:
         options = self._options
         name = options.worker_id + suffix
-        return Executor(ExecutorOptions(name, (kind,), options.jobs, options.memory_limit_bytes))
+        return Executor(
+            ExecutorOptions(
+                name, (kind,), options.jobs, options.memory_limit_bytes, stop_limit_s=stop_limit_s
+            )
+        )

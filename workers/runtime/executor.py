@@ -18,7 +18,15 @@ from workers.protocol.messages import TaskError
 from workers.protocol.states import ErrorCode
 from workers.runtime.child_process import ChildProcess
 from workers.runtime.memory import MemoryWatch, default_limit_bytes
-from workers.runtime.pipe import ErrorLine, Job, Outcome, ProgressLine, job_line, to_outcome
+from workers.runtime.pipe import (
+    ErrorLine,
+    Job,
+    Outcome,
+    ProgressLine,
+    StoppedLine,
+    job_line,
+    to_outcome,
+)
 from workers.runtime.progress import Measured, ProgressMeter
 from workers.runtime.workspace import in_words
 
@@ -50,6 +58,8 @@ class ExecutorOptions:
     kinds: tuple[str, ...]
     jobs: str = MEDIA_JOBS
     memory_limit_bytes: int | None = None
+    stop_limit_s: float = 0.0
+    """How long a cancelled job may take to end by itself, so that its child stays warm; 0: killed at once."""
 
 
 class Executor:
@@ -86,7 +96,7 @@ class Executor:
     async def run(
         self, job: Job, *, timeout_s: float, on_progress: Callable[[Measured], None] | None = None
     ) -> Outcome:
-        """Do one job. Cancelling kills the child.
+        """Do one job. Cancelling ends it: see `ExecutorOptions.stop_limit_s`.
 
         Raises:
             JobFailedError: what the job raised, or TIMEOUT, OUT_OF_MEMORY, WORKER_CRASHED.
@@ -136,12 +146,24 @@ class Executor:
             ) from error
         finally:
             if child.is_asked:  # timed out or cancelled: whatever it does now, nobody waits for it
-                await asyncio.shield(child.aclose())
+                await self._abandon(child)
         if reply is None:
             raise self._why_dead(child, watch, limit)
         if isinstance(reply, ErrorLine):
             raise JobFailedError(reply.code, reply.message, reply.detail, log_tail=child.tail)
+        assert not isinstance(reply, StoppedLine), "only a job that nobody waits for is asked to stop"
         return to_outcome(reply)
+
+    async def _abandon(self, child: ChildProcess) -> None:
+        """End the running job: by itself where that was agreed, otherwise with the child."""
+        limit_s = self._options.stop_limit_s
+        try:
+            if limit_s and child.is_alive and await child.stop_job(limit_s):
+                return
+        except asyncio.CancelledError:
+            child.kill()
+            raise
+        await asyncio.shield(child.aclose())
 
     def _why_dead(self, child: ChildProcess, watch: MemoryWatch, limit: int) -> JobFailedError:
         if watch.has_exceeded:

@@ -6,7 +6,7 @@ to the executor; nothing else chooses one.
 
 from collections.abc import Collection
 
-from workers.media.jobs import EnhancementJob, MetadataJob, ProgressCallback
+from workers.media.jobs import EnhancementJob, MetadataJob, PreviewJob, ProgressCallback
 from workers.runtime.pipe import Job, Outcome, ProbeJob
 
 
@@ -20,6 +20,8 @@ def warm_up(kinds: Collection[str]) -> None:
         import workers.media.enhance
     if "metadata" in kinds:
         import workers.media.pictures
+    if "preview" in kinds:
+        import workers.media.preview
     if "probe" in kinds:
         import workers.media.quick_probe  # noqa: F401 - as above
 
@@ -43,3 +45,7 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
             from workers.media.quick_probe import quick_probe
 
             return quick_probe(job.source, job.thumbnail)
+        case PreviewJob():
+            from workers.media.preview import preview
+
+            return preview(job, on_progress)

@@ -14,6 +14,8 @@ from workers.media.jobs import (
     EnhancementOutcome,
     MetadataJob,
     MetadataOutcome,
+    PreviewJob,
+    PreviewOutcome,
     ProbeOutcome,
     Progress,
 )
@@ -21,6 +23,7 @@ from workers.protocol.media import MediaInfo
 from workers.protocol.messages import MediaSummary
 from workers.protocol.model import WireModel
 from workers.protocol.pictures import MetadataDocument
+from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
@@ -38,8 +41,8 @@ class ProbeJob:
     thumbnail: Path | None
 
 
-type Job = EnhancementJob | MetadataJob | ProbeJob
-type Outcome = EnhancementOutcome | MetadataOutcome | ProbeOutcome
+type Job = EnhancementJob | MetadataJob | ProbeJob | PreviewJob
+type Outcome = EnhancementOutcome | MetadataOutcome | ProbeOutcome | PreviewOutcome
 
 
 def _to_path(value: object) -> Path:
@@ -115,6 +118,33 @@ class ProbeLine(WireModel):
         return ProbeJob(self.source, self.thumbnail)
 
 
+class PreviewLine(WireModel):
+    """A `PreviewJob`."""
+
+    type: Literal["preview"] = "preview"
+    source: WirePath
+    folder: WirePath
+    stem: str
+    settings: EnhancementSettings
+    at_s: float
+    duration_s: float
+    max_side_px: int
+    threads: int
+
+    def to_job(self) -> PreviewJob:
+        """The value that the media function takes."""
+        return PreviewJob(
+            source=self.source,
+            folder=self.folder,
+            stem=self.stem,
+            settings=self.settings,
+            at_s=self.at_s,
+            duration_s=self.duration_s,
+            max_side_px=self.max_side_px,
+            threads=self.threads,
+        )
+
+
 class ReadyLine(WireModel):
     """Everything is imported; the child waits for a job."""
 
@@ -142,6 +172,12 @@ class ErrorLine(WireModel):
     code: ErrorCode
     message: str
     detail: str | None = None
+
+
+class StoppedLine(WireModel):
+    """The job ended early because it was told to."""
+
+    type: Literal["stopped"] = "stopped"
 
 
 class EnhancedLine(WireModel):
@@ -172,16 +208,38 @@ class ProbedLine(WireModel):
     thumbnail: WirePath | None
 
 
-type JobLine = EnhanceLine | MetadataLine | ProbeLine
-type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine
-type ReplyLine = ReadyLine | ProgressLine | ErrorLine | OutcomeLine
+class PreviewedLine(WireModel):
+    """A `PreviewOutcome`."""
+
+    type: Literal["previewed"] = "previewed"
+    before: WirePath
+    after: WirePath
+    is_clip: bool
+    width_px: int
+    height_px: int
+    at_s: float
+    frames: int
+    plan: EnhancementPlan
+    notes: tuple[str, ...]
+
+
+type JobLine = EnhanceLine | MetadataLine | ProbeLine | PreviewLine
+type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine | PreviewedLine
+type ReplyLine = ReadyLine | ProgressLine | ErrorLine | StoppedLine | OutcomeLine
 
 _jobs: TypeAdapter[JobLine] = TypeAdapter(
-    Annotated[EnhanceLine | MetadataLine | ProbeLine, Field(discriminator="type")]
+    Annotated[EnhanceLine | MetadataLine | ProbeLine | PreviewLine, Field(discriminator="type")]
 )
 _replies: TypeAdapter[ReplyLine] = TypeAdapter(
     Annotated[
-        ReadyLine | ProgressLine | ErrorLine | EnhancedLine | ExtractedLine | ProbedLine,
+        ReadyLine
+        | ProgressLine
+        | ErrorLine
+        | StoppedLine
+        | EnhancedLine
+        | ExtractedLine
+        | ProbedLine
+        | PreviewedLine,
         Field(discriminator="type"),
     ]
 )
@@ -235,6 +293,17 @@ def job_line(job: Job) -> JobLine:
             )
         case ProbeJob():
             return ProbeLine(source=job.source, thumbnail=job.thumbnail)
+        case PreviewJob():
+            return PreviewLine(
+                source=job.source,
+                folder=job.folder,
+                stem=job.stem,
+                settings=job.settings,
+                at_s=job.at_s,
+                duration_s=job.duration_s,
+                max_side_px=job.max_side_px,
+                threads=job.threads,
+            )
 
 
 def outcome_line(outcome: Outcome) -> OutcomeLine:
@@ -251,6 +320,18 @@ def outcome_line(outcome: Outcome) -> OutcomeLine:
             )
         case ProbeOutcome():
             return ProbedLine(info=outcome.info, summary=outcome.summary, thumbnail=outcome.thumbnail)
+        case PreviewOutcome():
+            return PreviewedLine(
+                before=outcome.before,
+                after=outcome.after,
+                is_clip=outcome.is_clip,
+                width_px=outcome.width_px,
+                height_px=outcome.height_px,
+                at_s=outcome.at_s,
+                frames=outcome.frames,
+                plan=outcome.plan,
+                notes=outcome.notes,
+            )
 
 
 def to_outcome(line: OutcomeLine) -> Outcome:
@@ -262,3 +343,15 @@ def to_outcome(line: OutcomeLine) -> Outcome:
             return MetadataOutcome(line.document, line.summary, line.contact_sheet, line.thumbnail)
         case ProbedLine():
             return ProbeOutcome(line.info, line.summary, line.thumbnail)
+        case PreviewedLine():
+            return PreviewOutcome(
+                before=line.before,
+                after=line.after,
+                is_clip=line.is_clip,
+                width_px=line.width_px,
+                height_px=line.height_px,
+                at_s=line.at_s,
+                frames=line.frames,
+                plan=line.plan,
+                notes=line.notes,
+            )

@@ -18,6 +18,8 @@ from workers.protocol.codec import MAX_MESSAGE_BYTES, UndecodableMessage, decode
 from workers.protocol.messages import (
     ControlMessage,
     FileTask,
+    PreviewReply,
+    PreviewTask,
     ProbeReply,
     ProbeTask,
     StatusMessage,
@@ -113,11 +115,12 @@ class StdioChannel:
         """Return when it is written."""
         await self._write(encode(status))
 
-    async def send_probe_reply(self, reply: ProbeReply) -> None:
+    async def send_reply(self, reply: ProbeReply | PreviewReply) -> None:
         """Return when it is written. A file with too many facts for a line is answered without them."""
         try:
             body = encode(reply)
         except UndecodableMessage:
+            assert isinstance(reply, ProbeReply), "a preview's reply is of bounded size"
             info = reply.info
             assert info is not None
             few = info.model_copy(update={"tags": (), "chapters": (), "warnings": info.warnings[:20]})
@@ -185,7 +188,7 @@ class StdioChannel:
             case ControlMessage():
                 for consumer in self._consumers:
                     consumer.handle_control(message)
-            case ProbeTask():
+            case ProbeTask() | PreviewTask():
                 self._prober().accept(StdioDelivery(line))
             case FileTask():
                 for consumer in self._consumers:
@@ -193,7 +196,7 @@ class StdioChannel:
                         consumer.accept(StdioDelivery(line))
 
     def _prober(self) -> TaskConsumer:
-        """Probes go to the metadata part, where there is one."""
+        """Probes and previews go to the metadata part, where there is one."""
         for consumer in self._consumers:
             if consumer.process_type is ProcessType.METADATA_EXTRACTION:
                 return consumer

@@ -180,11 +180,10 @@ class FilterGraph:
 
     def frames(self) -> Iterator[tuple[OutputPicture, Any]]:
         """Every output picture with its filtered VapourSynth frame, in order, several in the making at once."""
-        return self.run(self._map.pictures(self._window.each_time()))
+        return self.run(self.nodes.filtered, self._map.pictures(self._window.each_time()))
 
-    def run(self, outputs: Iterator[OutputPicture]) -> Iterator[tuple[OutputPicture, Any]]:
-        """The same for output pictures chosen by the caller, in ascending order."""
-        node = self.nodes.filtered
+    def run(self, node: VideoNode, outputs: Iterator[OutputPicture]) -> Iterator[tuple[OutputPicture, Any]]:
+        """Output pictures chosen by the caller, in ascending order, with their frames of `node`."""
         pending: deque[tuple[OutputPicture, Future[Any]]] = deque()
         try:
             while True:

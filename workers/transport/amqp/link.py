@@ -17,7 +17,13 @@ from yarl import URL
 
 from workers.protocol import topology
 from workers.protocol.codec import UndecodableMessage, decode_to_worker, encode
-from workers.protocol.messages import ControlMessage, ProbeReply, StatusMessage, WorkerHeartbeat
+from workers.protocol.messages import (
+    ControlMessage,
+    PreviewReply,
+    ProbeReply,
+    StatusMessage,
+    WorkerHeartbeat,
+)
 from workers.runtime.consumer import TaskConsumer
 from workers.runtime.journal import Journal
 from workers.transport.amqp.connecting import BROKER_ERRORS, BrokerUnreachable, in_words
@@ -216,13 +222,13 @@ class AmqpLink:
         """Heard by whoever listens now."""
         await self._send_lossy(encode(heartbeat), topology.HEARTBEAT_KEY, heartbeat.type)
 
-    async def send_probe_reply(self, reply: ProbeReply) -> None:
-        """Probes are never sent through a broker.
+    async def send_reply(self, reply: ProbeReply | PreviewReply) -> None:
+        """Probes and previews are never sent through a broker.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("probes go to a local worker only")
+        raise NotImplementedError("probes and previews go to a local worker only")
 
     async def send_final(self, status: StatusMessage) -> None:
         """Return when the broker has confirmed it, or when it lies safely in the journal."""
