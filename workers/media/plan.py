@@ -3,27 +3,41 @@
 Every step that could be taken appears in the plan, taken or not, with the reason in words.
 """
 
-from fractions import Fraction
 from typing import Final
 
 from workers.media.decisions.colour import decide_colour
+from workers.media.decisions.crop import decide_crop
 from workers.media.decisions.decision import Decision
 from workers.media.decisions.denoise import decide_denoise
-from workers.media.decisions.encoding import Output, decide_encoding
+from workers.media.decisions.encoding import Output, decide_encoding, keeps_hdr
 from workers.media.decisions.fields import decide_deinterlace
+from workers.media.decisions.frame_rate import decide_frame_rate
+from workers.media.decisions.geometry import decide_geometry, output_size
+from workers.media.decisions.grain import decide_grain
 from workers.media.decisions.sharpen import decide_sharpen
 from workers.media.decisions.tone_map import decide_tone_map
-from workers.media.encoders.catalogue import SOFTWARE_ONLY, Availability
+from workers.media.decisions.upscale import decide_upscale
+from workers.media.encoders.catalogue import PIXEL_FORMAT_10, SOFTWARE_ONLY, Availability
 from workers.media.frame_map import kind_of
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.steps import DenoiseStep, GeometryStep, PlanStep, StepKind
+from workers.protocol.steps import CropStep, DenoiseStep, FrameRateStep, PlanStep, StepKind, UpscaleStep
 
 _ORDER: Final = {kind: number for number, kind in enumerate(StepKind)}
+_UNAVOIDABLE: Final = frozenset(
+    {
+        StepKind.INVERSE_TELECINE,
+        StepKind.DEINTERLACE,
+        StepKind.CROP,
+        StepKind.TONE_MAP,
+        StepKind.UPSCALE,
+        StepKind.GEOMETRY,
+        StepKind.FRAME_RATE,
+    }
+)
 _HD_LINES: Final = 720
-_MAX_SIDE_PX: Final = 16_384
 _BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 _UNSPECIFIED: Final = frozenset({None, "unknown", "unspecified", "reserved"})
 _RGB_MATRICES: Final = frozenset({"gbr", "rgb"})
@@ -34,6 +48,8 @@ def plan_enhancement(
     analysis: Analysis,
     settings: EnhancementSettings,
     available: Availability = SOFTWARE_ONLY,
+    *,
+    has_network: bool = False,
 ) -> EnhancementPlan:
     """Decide on every step, and on the encoder.
 
@@ -42,6 +58,7 @@ def plan_enhancement(
         analysis: of its pictures.
         settings: what was asked for.
         available: what trials of encoders showed.
+        has_network: whether the neural network for enlarging is installed.
 
     Raises:
         ValueError: the file has no moving picture.
@@ -49,17 +66,20 @@ def plan_enhancement(
     video = info.main_video
     if video is None:
         raise ValueError("there is no picture to plan for")
-    tone = decide_tone_map(video)
-    deinterlacing = decide_deinterlace(video, analysis, settings)
-    denoising = decide_denoise(analysis, settings)
-    is_denoised = isinstance(denoising.step, DenoiseStep)
-    colouring = decide_colour(video, analysis, settings)
-    sharpening = decide_sharpen(analysis, settings, is_denoised=is_denoised)
-    geometry = _decide_geometry(video)
-    unordered = (tone, deinterlacing, denoising, colouring, sharpening, geometry)
-    decisions = sorted(unordered, key=lambda decision: _ORDER[decision.kind])
+    decisions = _decisions(video, analysis, settings, has_network=has_network)
     steps: tuple[PlanStep, ...] = tuple(entry.step for entry in decisions if entry.step is not None)
-    width, height = output_size(video)
+    crop = next((step for step in steps if isinstance(step, CropStep)), None)
+    factor = next((step.factor for step in steps if isinstance(step, UpscaleStep)), 1)
+    width, height = output_size(video, crop=crop, factor=factor)
+    rate = next((step.rate for step in steps if isinstance(step, FrameRateStep)), None)
+    output = Output(width, height, rate, steps)
+    encoding = decide_encoding(video, analysis, settings, available, output=output)
+    is_hdr = keeps_hdr(video, settings)
+    if is_hdr and encoding.pixel_format != PIXEL_FORMAT_10:
+        # No encoder here can hold it.
+        mapped = settings.model_copy(update={"keep_hdr": False})
+        plan = plan_enhancement(info, analysis, mapped, available, has_network=has_network)
+        return plan.model_copy(update={"settings": settings})
     remux, reason = _decide_remux(info, video, steps, settings)
     return EnhancementPlan(
         settings=settings,
@@ -69,19 +89,42 @@ def plan_enhancement(
         ),
         width_px=width,
         height_px=height,
-        colour=output_colour(video),
+        colour=output_colour(video, keeps_hdr=is_hdr),
         remux=remux,
         remux_reason=reason,
         frame_map=kind_of(steps),
-        encoding=decide_encoding(
-            video, analysis, settings, available, output=Output(width, height, steps=steps)
-        ),
+        encoding=encoding,
     )
 
 
+def _decisions(
+    video: VideoStreamInfo, analysis: Analysis, settings: EnhancementSettings, *, has_network: bool
+) -> list[Decision]:
+    """One for each step, in the order in which the steps run."""
+    cropping = decide_crop(video, analysis, settings)
+    crop = cropping.step if isinstance(cropping.step, CropStep) else None
+    denoising = decide_denoise(analysis, settings)
+    denoise = denoising.step if isinstance(denoising.step, DenoiseStep) else None
+    enlarging = decide_upscale(video, settings, crop=crop, has_network=has_network)
+    factor = enlarging.step.factor if isinstance(enlarging.step, UpscaleStep) else 1
+    decisions = (
+        decide_deinterlace(video, analysis, settings),
+        cropping,
+        decide_tone_map(video, settings),
+        denoising,
+        decide_colour(video, analysis, settings),
+        enlarging,
+        decide_sharpen(analysis, settings, is_denoised=denoise is not None),
+        decide_grain(settings, denoise),
+        decide_geometry(video, crop=crop, factor=factor),
+        decide_frame_rate(video, settings),
+    )
+    return sorted(decisions, key=lambda decision: _ORDER[decision.kind])
+
+
 def without_picture_steps(plan: EnhancementPlan, reason: str) -> EnhancementPlan:
-    """The same plan with only what the output format demands: tone mapping, deinterlacing and geometry."""
-    unavoidable = {StepKind.TONE_MAP, StepKind.DEINTERLACE, StepKind.GEOMETRY}
+    """The same plan with only what the output's format, size and timing demand."""
+    unavoidable = _UNAVOIDABLE
     dropped = [step for step in plan.steps if step.kind not in unavoidable]
     return plan.model_copy(
         update={
@@ -96,24 +139,13 @@ def without_remux(plan: EnhancementPlan, reason: str) -> EnhancementPlan:
     return plan.model_copy(update={"remux": False, "remux_reason": reason})
 
 
-def output_size(video: VideoStreamInfo) -> tuple[int, int]:
-    """Width and height in px after squaring the pixels, turning, and making both even.
+def output_colour(video: VideoStreamInfo, *, keeps_hdr: bool = False) -> OutputColour:
+    """Complete tags: the source's own, or BT.709 from 720 lines up and BT.601 below where it does not say.
 
-    Pixels are squared by stretching the narrower axis, so that no detail is lost.
+    High dynamic range that is kept stays what it is, with the colours of ITU-R BT.2100 where it does not say.
     """
-    width, height = Fraction(video.width_px), Fraction(video.height_px)
-    ratio = video.sample_aspect_ratio if video.sample_aspect_ratio > 0 else Fraction(1)
-    if ratio > 1:
-        width *= ratio
-    else:
-        height /= ratio
-    if video.rotation_deg in {90, 270}:
-        width, height = height, width
-    return _even(width), _even(height)
-
-
-def output_colour(video: VideoStreamInfo) -> OutputColour:
-    """Complete tags: the source's own, or BT.709 from 720 lines up and BT.601 below where it does not say."""
+    if keeps_hdr:
+        return _hdr_colour(video)
     if video.hdr.kind is not HdrKind.SDR:
         return OutputColour(primaries="bt709", transfer="bt709", matrix="bt709", is_assumed=False)
     is_hd = video.height_px >= _HD_LINES or video.width_px >= 1280
@@ -130,35 +162,20 @@ def output_colour(video: VideoStreamInfo) -> OutputColour:
     )
 
 
-def _even(size: Fraction) -> int:
-    up = -(-size.numerator // size.denominator) if size.denominator == 1 else round(size)
-    return min(_MAX_SIDE_PX, max(2, up + up % 2))
-
-
-def _decide_geometry(video: VideoStreamInfo) -> Decision:
-    width, height = output_size(video)
-    reasons = []
-    if video.rotation_deg or video.is_mirrored:
-        mirrored = " and mirrored" if video.is_mirrored else ""
-        reasons.append(f"the file asks players to turn it by {video.rotation_deg}°{mirrored}")
-    if video.sample_aspect_ratio not in {0, 1}:
-        reasons.append(f"its pixels are not square ({video.sample_aspect_ratio})")
-    if video.width_px % 2 or video.height_px % 2:
-        reasons.append("H.264 for browsers needs an even size")
-    kind = StepKind.GEOMETRY
-    if not reasons and (width, height) == (video.width_px, video.height_px):
-        return Decision(kind, None, "The picture is upright, its pixels are square and its size is even.")
-    reason = "; ".join(reasons) or "the size changes"
-    reason = f"{reason[0].upper()}{reason[1:]}."
-    rotation = video.rotation_deg if video.rotation_deg in {90, 180, 270} else 0
-    step = GeometryStep(
-        rotation_deg=rotation,  # type: ignore[arg-type]  # checked in the line above
-        mirror=video.is_mirrored,
-        width_px=width,
-        height_px=height,
-        reason=reason,
+def _hdr_colour(video: VideoStreamInfo) -> OutputColour:
+    colour = video.colour
+    transfer = "arib-std-b67" if video.hdr.kind is HdrKind.HLG else "smpte2084"
+    named = (colour.primaries, colour.transfer, colour.matrix)
+    primaries, transfer, matrix = (
+        default if name is None or name in _UNSPECIFIED | _RGB_MATRICES else name
+        for name, default in zip(named, ("bt2020", transfer, "bt2020nc"), strict=True)
     )
-    return Decision(kind, step, reason)
+    return OutputColour(
+        primaries=primaries,
+        transfer=transfer,
+        matrix=matrix,
+        is_assumed=any(name in _UNSPECIFIED for name in named),
+    )
 
 
 def _decide_remux(

@@ -3,7 +3,9 @@
 from typing import Final
 
 from workers.media.decisions.decision import Decision
+from workers.media.decisions.encoding import keeps_hdr
 from workers.protocol.media import HdrKind, VideoStreamInfo
+from workers.protocol.settings import EnhancementSettings
 from workers.protocol.steps import (
     StepKind,
     ToneMapStep,
@@ -14,12 +16,14 @@ _DEFAULT_PEAK_NITS: Final = 1000.0
 _MAX_PEAK_NITS: Final = 10_000.0
 
 
-def decide_tone_map(video: VideoStreamInfo) -> Decision:
-    """HDR always becomes SDR: browsers and most screens show it wrongly otherwise."""
+def decide_tone_map(video: VideoStreamInfo, settings: EnhancementSettings | None = None) -> Decision:
+    """HDR becomes SDR, since browsers and most screens show it wrongly otherwise; unless `settings` keep it."""
     kind = StepKind.TONE_MAP
     hdr = video.hdr
     if hdr.kind is HdrKind.SDR:
         return Decision(kind, None, "The picture is standard dynamic range.")
+    if settings is not None and keeps_hdr(video, settings):
+        return Decision(kind, None, "High dynamic range is kept, as was asked for.")
     peak = _DEFAULT_PEAK_NITS
     if video.colour.transfer != "arib-std-b67":
         if hdr.content_light is not None and hdr.content_light.max_content > 0:
