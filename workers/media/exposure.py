@@ -5,6 +5,7 @@ plays no part. What is left of that curve after its own slow course is taken out
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -94,7 +95,7 @@ class ExposureMeter:
         steps = np.array(self._steps)
         histograms = np.array(self._histograms, np.float64)
         edges = [0, *cuts.tolist(), count]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             curve = np.cumsum(np.concatenate([[0.0], steps[start + 1 : end]]))
             level = float(np.mean(self._means[start:end]))
             found = scene_gains(curve, level, pictures_per_s)

@@ -1,8 +1,8 @@
 """Where a new scene begins, from one small picture of every frame in order. Pure: arrays in, numbers out.
 
 What two pictures have in common is measured after motion is taken out and whatever their brightness: in every textured
-block the correlation of one with the other, moved into place. Over 22 real clips without cuts the median over blocks
-stayed above 0.74; over 39 cuts it stayed below 0.34 (benchmarks of the tests: `tests/integration/test_scene_cuts.py`).
+block the correlation of one with the other, moved into place. Between pictures of one scene of 22 real clips the median
+over blocks stayed above 0.75, fades out of black apart; at 41 cuts it stayed below 0.34.
 """
 
 from collections import deque
@@ -123,7 +123,8 @@ def _stretched(luma: SmallLuma) -> SmallLuma:
     """The same mean and deviation for every picture, so that brightness plays no part."""
     values = luma.astype(np.float32)
     gain = _STRETCHED_DEVIATION / max(float(values.std()), _LEAST_DEVIATION)
-    return np.clip((values - values.mean()) * gain + 128, 0, 255).astype(np.uint8)
+    stretched: SmallLuma = np.clip((values - values.mean()) * gain + 128, 0, 255).astype(np.uint8)
+    return stretched
 
 
 def _histogram(luma: SmallLuma) -> NDArray[np.float64]:

@@ -1,0 +1,204 @@
+"""How the camera moved from picture to picture, and how pictures are moved so that it moves smoothly. Pure.
+
+Measured on small pictures with square pixels: corners are followed with pyramidal Lucas-Kanade forwards and back, and
+the movement that most of them share (RANSAC) counts. The smooth path is the measured one, low-passed again and again
+and pulled back each time into the room that the crop limit leaves, so that it is as calm as that room allows.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+type Path = NDArray[np.float64]
+"""Shape (n, 4): right, down (px), clockwise rotation (radians), logarithm of the enlargement."""
+
+LONG_SIDE_PX: Final = 480
+"""Of the pictures that corners are followed in."""
+
+_CORNERS: Final = 240
+_CORNER_QUALITY: Final = 0.01
+_CORNER_DISTANCE_PX: Final = 12.0
+_MIN_TRACKED: Final = 16
+_WINDOW_PX: Final = (17, 17)
+_LEVELS: Final = 4
+_MAX_RETURN_ERROR_PX: Final = 0.3
+_MAX_RESIDUAL_PX: Final = 1.0
+_MIN_AGREEING: Final = 0.3
+"""Share of the corners that must move alike: fewer do so when things move, not the camera."""
+
+_LARGEST_STEP: Final = np.array([0.2, 0.2, 0.15, 0.12])
+"""Largest movement between two pictures that is believed: shares of the sides, radians, logarithm."""
+
+_SMOOTHING_S: Final = 0.15
+_ROUNDS: Final = 60
+"""Repeated, so that where there is room the low-pass is one of 0.15 s x sqrt(60) = 1.2 s (standard deviation)."""
+
+_TRANSLATION_SHARE: Final = 0.7
+"""Share of the room that is for moving; the rest is for turning and zooming, which need corners."""
+
+_STEADY_PX: Final = 0.25
+"""A scene in which no picture has to be moved by more than this (of `LONG_SIDE_PX`, root mean square) is left alone."""
+
+
+@dataclass(slots=True)
+class CameraPath:
+    """Feed every picture, in order; keeps one picture and four numbers for each."""
+
+    _previous: NDArray[np.uint8] | None = None
+    _steps: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def add(self, luma: NDArray[np.uint8]) -> None:
+        """The next picture, shape (height, width), square pixels, reduced to `LONG_SIDE_PX`; all of one shape."""
+        step = _STILL if self._previous is None else _step(self._previous, luma)
+        self._steps.append(step)
+        self._previous = luma
+
+    def steps(self) -> Path:
+        """Movement of what is seen, from the picture before to each, about the middle of the small picture."""
+        return np.array(self._steps, np.float64).reshape(-1, 4)
+
+
+type _Move = tuple[float, float, float, float]
+
+_STILL: Final[_Move] = (0.0, 0.0, 0.0, 0.0)
+
+
+def _step(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> _Move:
+    tracked = _tracked(before, now)
+    if tracked is None:
+        return _STILL
+    matrix, inliers = cv2.estimateAffinePartial2D(
+        *tracked, method=cv2.RANSAC, ransacReprojThreshold=_MAX_RESIDUAL_PX
+    )
+    # The library answers None where nothing fits; its stubs do not say so.
+    found: Any = matrix
+    if found is None or float(np.mean(inliers)) < _MIN_AGREEING:
+        return _STILL
+    growth = max(1e-3, float(np.hypot(found[0, 0], found[1, 0])))
+    turn = float(np.arctan2(found[1, 0], found[0, 0]))
+    step = (float(found[0, 2]), float(found[1, 2]), turn, float(np.log(growth)))
+    limits = _LARGEST_STEP * (before.shape[1], before.shape[0], 1, 1)
+    return _STILL if bool((np.abs(step) > limits).any()) else step
+
+
+def _tracked(
+    before: NDArray[np.uint8], now: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Corners and where they went, each of shape (n, 2), from the middle of the picture; None when there are few."""
+    corners: Any = cv2.goodFeaturesToTrack(before, _CORNERS, _CORNER_QUALITY, _CORNER_DISTANCE_PX)
+    if corners is None or len(corners) < _MIN_TRACKED:
+        return None
+    follow: Any = cv2.calcOpticalFlowPyrLK
+    there, found, _ = follow(before, now, corners, None, winSize=_WINDOW_PX, maxLevel=_LEVELS)
+    back, found_back, _ = follow(now, before, there, None, winSize=_WINDOW_PX, maxLevel=_LEVELS)
+    error = np.abs(back - corners).reshape(-1, 2).max(axis=1)
+    good = (found.ravel() == 1) & (found_back.ravel() == 1) & (error < _MAX_RETURN_ERROR_PX)
+    if int(good.sum()) < _MIN_TRACKED:
+        return None
+    middle = np.array([(before.shape[1] - 1) / 2, (before.shape[0] - 1) / 2], np.float32)
+    return corners.reshape(-1, 2)[good] - middle, there.reshape(-1, 2)[good] - middle
+
+
+@dataclass(frozen=True, slots=True)
+class Steadied:
+    """What is done to every picture.
+
+    Attributes:
+        correction: shape (n, 4), in px of the pictures that were measured.
+        zoom: shape (n,), the same for all pictures of a scene.
+    """
+
+    correction: Path
+    zoom: NDArray[np.float64]
+
+
+def steady(
+    steps: Path, cuts: NDArray[np.int32], *, size: tuple[int, int], pictures_per_s: float, crop: float
+) -> Steadied:
+    """Moves that make the camera's path smooth.
+
+    Args:
+        steps: from `CameraPath.steps`.
+        cuts: numbers of the pictures that begin a scene.
+        size: width and height in px of the pictures that were measured.
+        pictures_per_s: of the source, on average.
+        crop: share of width and height that may be lost, 0 to 0.2.
+    """
+    count = len(steps)
+    correction, zoom = np.zeros((count, 4)), np.ones(count)
+    for start, end in pairwise([0, *cuts.tolist(), count]):
+        if end - start < 2:
+            continue
+        path = np.cumsum(np.vstack([np.zeros(4), steps[start + 1 : end]]), axis=0)
+        moved = _smoothed(path, _room(size, crop), pictures_per_s) - path
+        if float(np.sqrt((moved[:, :2] ** 2).sum(axis=1).mean())) <= _STEADY_PX:
+            continue
+        largest = 1 / (1 - crop)
+        moved = np.array([_held(row, size, largest) for row in moved])
+        correction[start:end] = moved
+        zoom[start:end] = max(needed_zoom(row, size) for row in moved)
+    return Steadied(correction, zoom)
+
+
+def _room(size: tuple[int, int], crop: float) -> NDArray[np.float64]:
+    """How far each of the four numbers may be from the measured path, shape (4,)."""
+    width, height = size
+    margin = crop / 2
+    rest = (1 - _TRANSLATION_SHARE) * margin
+    moving = _TRANSLATION_SHARE * margin
+    return np.array([moving * width, moving * height, rest * min(size) / max(size), rest])
+
+
+def _smoothed(path: Path, room: NDArray[np.float64], pictures_per_s: float) -> Path:
+    """Low-pass and pull back in turn (projections onto two convex sets); ends with a path inside the room."""
+    deviation = max(1.0, _SMOOTHING_S * pictures_per_s)
+    reach = max(1, min(int(np.ceil(3 * deviation)), len(path) - 1))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    weights /= weights.sum()
+    smooth = path.copy()
+    for _ in range(_ROUNDS):
+        before = 2 * smooth[0] - smooth[reach:0:-1]
+        after = 2 * smooth[-1] - smooth[-2 : -2 - reach : -1]
+        long = np.concatenate([before, smooth, after])
+        low = np.stack([np.convolve(long[:, column], weights, mode="valid") for column in range(4)], axis=1)
+        smooth = np.clip(low, path - room, path + room)
+    return np.asarray(smooth)
+
+
+def needed_zoom(row: NDArray[np.float64], size: tuple[int, int]) -> float:
+    """Smallest enlargement about the middle that hides the borders which moving a picture leaves.
+
+    Every corner of the result, brought back, has to lie inside the picture; with the enlargement z it comes from
+    (R / (s z)) corner - R t / s, which is linear in 1 / z.
+
+    Args:
+        row: right, down, rotation, logarithm of the enlargement.
+        size: width and height in px.
+    """
+    half = np.array([size[0], size[1]], np.float64) / 2
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+    inverse = linear_part(row).T / np.exp(2 * row[3])
+    reach, offset = np.abs(corners @ inverse.T).max(axis=0), np.abs(inverse @ row[:2])
+    room = np.maximum(half - offset, 1e-6)
+    return max(1.0, float((reach / room).max()))
+
+
+def linear_part(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation times enlargement, shape (2, 2), of columns (right, down)."""
+    turn, growth = row[2], np.exp(row[3])
+    return np.asarray(np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * growth)
+
+
+def _held(row: NDArray[np.float64], size: tuple[int, int], largest: float) -> NDArray[np.float64]:
+    """The move, made smaller until the largest enlargement hides its borders."""
+    low, high = 0.0, 1.0
+    if needed_zoom(row, size) <= largest:
+        return row
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if needed_zoom(row * middle, size) <= largest else (low, middle)
+    return row * low
