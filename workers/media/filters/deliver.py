@@ -26,9 +26,16 @@ def unify(clip: Clip, matrix: int) -> Clip:
 
 
 def deliver(
-    clip: Clip, *, width: int, height: int, matrix: int, picture_width: int, picture_height: int
+    clip: Clip,
+    *,
+    width: int,
+    height: int,
+    matrix: int,
+    picture_width: int,
+    picture_height: int,
+    bits: int = 8,
 ) -> VideoNode:
-    """8-bit 4:2:0 limited range of the wanted size.
+    """4:2:0 limited range of the wanted size and depth.
 
     Args:
         clip: YUV of any depth and subsampling.
@@ -37,12 +44,13 @@ def deliver(
         matrix: code point of the output's YUV.
         picture_width: px of the picture in `clip`, which may be padded at the right edge.
         picture_height: px, likewise at the bottom.
+        bits: of a sample, 8 or 10.
     """
     node = clip.node
     form = node.format
     if (
         (node.width, node.height) == (width, height)
-        and (form.bits_per_sample, form.subsampling_w, form.subsampling_h) == (8, 1, 1)
+        and (form.bits_per_sample, form.subsampling_w, form.subsampling_h) == (bits, 1, 1)
         and not clip.is_full_range
         and clip.matrix == matrix
     ):
@@ -56,7 +64,7 @@ def deliver(
         node,
         width=width,
         height=height,
-        format=vs.YUV420P8,
+        format=vs.YUV420P10 if bits == 10 else vs.YUV420P8,
         matrix_in=clip.matrix,
         matrix=matrix,
         range_in_s="full" if clip.is_full_range else "limited",

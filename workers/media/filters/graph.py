@@ -1,7 +1,7 @@
 """The plan as a VapourSynth graph, and the frames that come out of it."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -11,27 +11,33 @@ import vapoursynth as vs
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from workers.media.encoders.catalogue import PIXEL_FORMAT_8, PIXEL_FORMAT_10
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
+from workers.media.filters.crop import crop
 from workers.media.filters.deinterlace import deinterlace
 from workers.media.filters.deliver import deliver, unify
 from workers.media.filters.denoise import denoise
 from workers.media.filters.feed import Feed, FrameSupply
 from workers.media.filters.formats import PlanarFormat
-from workers.media.filters.geometry import turn
+from workers.media.filters.geometry import picture_size, turn
+from workers.media.filters.grain import grain
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.tone_map import tone_map
+from workers.media.filters.upscale import upscale
 from workers.media.frame_map import FrameMap, OutputPicture
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
-    ColourStep,
+    CropStep,
     DeinterlaceStep,
     DenoiseStep,
     GeometryStep,
     PlanStep,
     SharpenStep,
+    StepKind,
     ToneMapStep,
+    UpscaleStep,
 )
 
 _CACHE_MB: Final = 1024
@@ -90,48 +96,50 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
     )
     everything = plan.steps
     unavoidable = [
-        step for step in everything if isinstance(step, ToneMapStep | DeinterlaceStep | GeometryStep)
+        step
+        for step in everything
+        if isinstance(step, ToneMapStep | DeinterlaceStep | CropStep | GeometryStep)
     ]
-    intended = [step for step in everything if not isinstance(step, DenoiseStep | SharpenStep)]
+    intended = [step for step in everything if not isinstance(step, DenoiseStep | UpscaleStep | SharpenStep)]
 
     def finish(steps: Sequence[PlanStep]) -> VideoNode:
-        return _delivered(_applied(start, steps), plan, source, matrix)
+        size = picture_size(source.width_px, source.height_px, steps)
+        return _delivered(_applied(start, steps), plan, size, matrix)
 
     plain = finish(unavoidable)
     expected = plain if len(intended) == len(unavoidable) else finish(intended)
     return Nodes(finish(everything), plain, expected)
 
 
+_FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
+    StepKind.DEINTERLACE: deinterlace,
+    StepKind.CROP: crop,
+    StepKind.TONE_MAP: tone_map,
+    StepKind.DENOISE: denoise,
+    StepKind.COLOUR: correct_colour,
+    StepKind.UPSCALE: upscale,
+    StepKind.SHARPEN: sharpen,
+    StepKind.GRAIN: grain,
+    StepKind.GEOMETRY: turn,
+}
+"""Each is given the step of its kind. Steps that only the frame map follows are not among them."""
+
+
 def _applied(clip: Clip, steps: Sequence[PlanStep]) -> Clip:
     for step in steps:
-        match step:
-            case ToneMapStep():
-                clip = tone_map(clip, step)
-            case DeinterlaceStep():
-                clip = deinterlace(clip, step)
-            case DenoiseStep():
-                clip = denoise(clip, step)
-            case ColourStep():
-                clip = correct_colour(clip, step)
-            case SharpenStep():
-                clip = sharpen(clip, step)
-            case GeometryStep():
-                clip = turn(clip, step)
+        if (apply := _FILTERS.get(step.kind)) is not None:
+            clip = apply(clip, step)
     return clip
 
 
-def _delivered(clip: Clip, plan: EnhancementPlan, source: SourcePicture, matrix: int) -> VideoNode:
-    geometry = next((step for step in plan.steps if isinstance(step, GeometryStep)), None)
-    is_turned = geometry is not None and (geometry.rotation_deg != 0 or geometry.mirror)
-    width, height = source.width_px, source.height_px
-    if is_turned:
-        # Padding of an odd size may now be on any side: it is part of the picture.
-        width, height = clip.node.width, clip.node.height
+def _delivered(clip: Clip, plan: EnhancementPlan, size: tuple[int, int] | None, matrix: int) -> VideoNode:
+    width, height = size or (clip.node.width, clip.node.height)
     return deliver(
         clip,
         width=plan.width_px,
         height=plan.height_px,
         matrix=matrix,
+        bits=10 if plan.encoding.pixel_format == PIXEL_FORMAT_10 else 8,
         picture_width=width,
         picture_height=height,
     )
@@ -215,15 +223,21 @@ class FilterGraph:
 
 
 def luma(frame: Any) -> NDArray[np.uint8]:
-    """A copy of the luma of an 8-bit VapourSynth frame, shape (height, width)."""
-    copy: NDArray[np.uint8] = np.array(frame[0])
+    """A copy of the luma of a VapourSynth frame in 8-bit codes, shape (height, width)."""
+    bits = frame.format.bits_per_sample
+    codes = np.array(frame[0])
+    if bits > 8:
+        codes = np.minimum((codes.astype(np.uint32) + (1 << (bits - 9))) >> (bits - 8), 255)
+    copy: NDArray[np.uint8] = codes.astype(np.uint8, copy=False)
     return copy
 
 
 def to_libav(frame: Any) -> VideoFrame:
-    """Copy an 8-bit 4:2:0 VapourSynth frame into a libav frame."""
-    picture = VideoFrame(frame.width, frame.height, "yuv420p")
+    """Copy a 4:2:0 VapourSynth frame of 8 or 10 bits into a libav frame."""
+    is_deep = frame.format.bits_per_sample > 8
+    picture = VideoFrame(frame.width, frame.height, PIXEL_FORMAT_10 if is_deep else PIXEL_FORMAT_8)
+    dtype = np.dtype(np.uint16 if is_deep else np.uint8)
     for number, plane in enumerate(picture.planes):
-        into = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        into = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
         into[:, : plane.width] = np.asarray(frame[number])
     return picture
