@@ -18,6 +18,7 @@ from workers.media.decode import VideoDecoder
 from workers.media.encode import code_point
 from workers.media.filters.formats import planes
 from workers.media.filters.graph import Nodes, build, luma
+from workers.media.filters.network import is_installed
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.plan import plan_enhancement
 from workers.media.probe import examine
@@ -72,7 +73,7 @@ def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
     started = cpu_s()
     analysis = quick_analysis(source, threads=1)
     analysis_cpu = cpu_s() - started
-    plan = plan_enhancement(examination.info, analysis, settings)
+    plan = plan_enhancement(examination.info, analysis, settings, has_network=is_installed())
     vs.core.num_threads = 1
     started = cpu_s()
     nodes = _nodes(source, plan)

@@ -19,6 +19,7 @@ from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.decisions.encoding import wanted_encoders
 from workers.media.encoder_probe import probe_encoders
+from workers.media.filters.network import is_installed
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
 from workers.media.notes import note
 from workers.media.plan import plan_enhancement, without_picture_steps, without_remux
@@ -116,13 +117,15 @@ class _Enhancement:
 
     def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
         settings = self._job.settings
-        plan = plan_enhancement(examination.info, analysis, settings)
+        plan = plan_enhancement(examination.info, analysis, settings, has_network=is_installed())
         if settings.encoder is EncoderChoice.HARDWARE and not plan.remux:
             size_px = (plan.width_px, plan.height_px)
             available = probe_encoders(
                 wanted_encoders(settings), size_px=size_px, pixel_format=plan.encoding.pixel_format
             )
-            plan = plan_enhancement(examination.info, analysis, settings, available)
+            plan = plan_enhancement(
+                examination.info, analysis, settings, available, has_network=is_installed()
+            )
         if plan.remux and not can_be_copied(examination.main_scan):
             return without_remux(
                 plan, "Nothing would change the picture, but its packets cannot be copied as they are."

@@ -16,6 +16,7 @@ from typing import Final
 from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.graph import FilterGraph
+from workers.media.filters.network import is_installed
 from workers.media.frame_map import FrameMap, OutputPicture, frame_map, output_clock
 from workers.media.jobs import PreviewJob, PreviewOutcome, Progress, ProgressCallback
 from workers.media.plan import plan_enhancement
@@ -116,7 +117,7 @@ class _Source:
         """Make the pictures of a job."""
         self.check = check
         known = self.looking.known
-        full_plan = plan_enhancement(known.info, known.analysis, job.settings)
+        full_plan = plan_enhancement(known.info, known.analysis, job.settings, has_network=is_installed())
         plan, notes = _without_tables(full_plan)
         if not can_seek(known.material.scan):
             notes = (
