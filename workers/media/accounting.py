@@ -8,6 +8,7 @@ from workers.media.notes import (
     audio_notes,
     damage_notes,
     dropped_notes,
+    late_notes,
     note,
     picture_notes,
     time_notes,
@@ -114,6 +115,7 @@ def _notes(found: Findings) -> tuple[Note, ...]:
             text = f"{len(cues)} texts were converted from {subtitles.codec}; styles are not kept."
             notes.append(note(NoteCode.SUBTITLES_CONVERTED, text, subtitles))
     notes += dropped_notes(found.info, found.accompaniment.unreadable_audio)
+    notes += late_notes(found.accompaniment.late_texts, found.accompaniment.late_chapters)
     if found.job.threads == 1:
         notes.append(note(NoteCode.GENTLE_ATTEMPT, "This attempt used one thread, after others had failed."))
     return tuple(notes)

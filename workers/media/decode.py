@@ -33,6 +33,8 @@ class DecodeStatistics:
     corrupt_frames: int = 0
     """Frames the decoder gave, but flagged as damaged."""
     demux_errors: int = 0
+    changed_frames: int = 0
+    """Frames of another size or sample format than the first one."""
 
 
 class VideoDecoder:
@@ -53,6 +55,7 @@ class VideoDecoder:
         self._stream_index = stream_index
         self._threads = threads
         self._container: InputContainer | None = None
+        self._shape: tuple[int, int, str] | None = None
         self.statistics = DecodeStatistics()
 
     def __enter__(self) -> Self:
@@ -116,5 +119,8 @@ class VideoDecoder:
 
     def _counted(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
         for frame in frames:
+            shape = (frame.width, frame.height, frame.format.name)
+            self._shape = self._shape or shape
+            self.statistics.changed_frames += shape != self._shape
             self.statistics.corrupt_frames += frame.is_corrupt
             yield frame

@@ -43,6 +43,11 @@ class FirstFrames:
     frames: tuple[VideoFrame, ...] = ()
     """The frames themselves, for who wants to show them; not to be kept for long."""
 
+    @property
+    def intact(self) -> VideoFrame | None:
+        """The first frame that is not damaged."""
+        return next((frame for frame in self.frames if not frame.is_corrupt), None)
+
 
 def look_at_first_frames(container: av.container.InputContainer, stream: VideoStream) -> FirstFrames:
     """Decode up to eight frames from the container's current position; damaged packets are passed over."""

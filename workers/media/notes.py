@@ -155,7 +155,7 @@ def damage_notes(
         found: what decoding showed; None where the pictures were copied.
     """
     notes = []
-    declared = video.declared_frame_count
+    declared = None if video.is_trimmed else video.declared_frame_count
     if declared is not None and declared > held + _uncertainty(info, declared):
         text = f"The file announces {declared} pictures and {held} of them are there to be shown"
         text += "." if found is None else f"; {found.frames} could be decoded."
@@ -167,6 +167,18 @@ def damage_notes(
             f"damaged, {found.demux_errors} places could not be read."
         )
         notes.append(note(NoteCode.SOURCE_DAMAGED, text, video))
+    elif found is not None and found.packets - found.frames > _uncertainty(info, found.packets):
+        text = (
+            f"{found.packets - found.frames} of {found.packets} pictures gave nothing when they were decoded, "
+            "without an error being reported; they are missing."
+        )
+        notes.append(note(NoteCode.SOURCE_DAMAGED, text, video))
+    if found is not None and found.changed_frames:
+        text = (
+            f"The picture changes its size or sample format on its way ({found.changed_frames} pictures differ from "
+            "the first); all were brought to the first one's."
+        )
+        notes.append(note(NoteCode.PICTURE_CHANGES, text, video))
     return notes
 
 
@@ -222,6 +234,16 @@ def dropped_notes(info: MediaInfo, unreadable_audio: tuple[AudioStreamInfo, ...]
                 )
             )
     return notes
+
+
+def late_notes(texts: int, chapters: int) -> list[Note]:
+    """What would have made the file longer than its pictures and sound."""
+    counted = ((texts, "subtitle texts begin"), (chapters, "chapters begin"))
+    return [
+        note(NoteCode.BEYOND_THE_END, f"{number} {what} after the end of the film and were left out.")
+        for number, what in counted
+        if number
+    ]
 
 
 def _why_dropped(audio: AudioStreamInfo) -> str:

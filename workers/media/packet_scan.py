@@ -24,6 +24,8 @@ _PACKETS_PER_WINDOW = 240
 _REORDER_MARGIN = 16
 """The deepest picture reordering of H.264 and HEVC."""
 _MICROSECOND = Fraction(1, 1_000_000)
+_VP8_SHOWN = 0x10
+"""`show_frame` in the first byte of a frame, RFC 6386 section 9.1: reference pictures that are never shown lack it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,26 @@ class PacketScan:
     end: int | None
     """Largest pts + duration, in ticks."""
     last_duration: int
-    """Duration of the packet that ends last as its container states it, in ticks; 0 where it does not."""
+    """Duration of the packet that ends last as its container states it, in ticks; 0 where it does not. Of a stream
+    without timestamps the duration of its packets."""
     is_variable: bool
     """True when the pictures are not evenly spaced, rounding to the time base aside."""
     is_complete: bool = True
     """False when only samples of the file were read: `pts` is then the first sample and `count` an estimate."""
 
     @property
+    def shown_pts(self) -> array[int]:
+        """`pts`; for an elementary stream, which has none, counted along from 0."""
+        if self.pts or not self.count:
+            return self.pts
+        step = max(1, self.last_duration)
+        return array("q", range(0, self.count * step, step))
+
+    @property
     def span_s(self) -> Fraction | None:
-        """From the first picture to the end of the last one; None without timestamps."""
+        """From the first picture to the end of the last one; None where neither times nor lengths are known."""
+        if not self.pts and self.last_duration:
+            return self.count * self.last_duration * self.time_base
         if not self.pts or self.end is None:
             return None
         return (max(self.end, self.pts[-1] + self.typical_step) - self.pts[0]) * self.time_base
@@ -70,6 +83,8 @@ class PacketScan:
     @property
     def measured_rate(self) -> Fraction | None:
         """Pictures per second from first to last timestamp; None below two pictures."""
+        if not self.pts and self.last_duration:
+            return 1 / (self.last_duration * self.time_base)
         if len(self.pts) < 2 or self.pts[-1] == self.pts[0]:
             return None
         return (len(self.pts) - 1) / ((self.pts[-1] - self.pts[0]) * self.time_base)
@@ -91,6 +106,7 @@ class FileScan:
 class _Tally:
     """Counters of one stream while packets go by."""
 
+    is_vp8: bool = False
     pts: array[int] = field(default_factory=lambda: array("q"))
     keyframe_pts: array[int] = field(default_factory=lambda: array("q"))
     count: int = 0
@@ -112,13 +128,15 @@ class _Tally:
             if self.last_dts is not None and dts < self.last_dts:
                 self.out_of_order += 1
             self.last_dts = dts
-        if packet.is_discard:
+        if packet.is_discard or (self.is_vp8 and packet.size and not memoryview(packet)[0] & _VP8_SHOWN):
             self.hidden += 1
             return
         self.count += 1
         pts = packet.pts
         if pts is None:
             self.without_timestamp += 1
+            if not self.pts:
+                self.last_duration = packet.duration or 0
             return
         self.pts.append(pts)
         if packet.is_keyframe:
@@ -146,6 +164,11 @@ class _Tally:
             last_duration=self.last_duration,
             is_variable=is_unevenly_spaced(pts),
         )
+
+
+def _tally(stream: Stream) -> _Tally:
+    context = getattr(stream, "codec_context", None)
+    return _Tally(is_vp8=context is not None and context.codec.canonical_name == "vp8")
 
 
 @dataclass(slots=True)
@@ -216,7 +239,7 @@ def scan_packets(
     container: av.container.InputContainer, on_fraction: Callable[[float], None] | None = None
 ) -> FileScan:
     """Read every packet of an opened file, from its current position to its end."""
-    tallies = {stream.index: _Tally() for stream in container.streams}
+    tallies = {stream.index: _tally(stream) for stream in container.streams}
     errors = DemuxErrors()
     size_bytes, furthest = container.size or 1, 0
     for number, packet in enumerate(packets(container, errors)):
@@ -245,7 +268,7 @@ def scan_samples(container: av.container.InputContainer, video: Stream) -> FileS
             container, (container.start_time or 0) + duration * number // _SAMPLE_WINDOWS
         ):
             break
-        tally = _Tally()
+        tally = _tally(video)
         for packet in islice(packets(container, errors, (video,)), _PACKETS_PER_WINDOW):
             tally.add(packet)
         windows.append(tally.finish(video))

@@ -184,7 +184,8 @@ def refuse_without_pictures(path: Path, info: MediaInfo) -> None:
     if main.width_px <= 0 or main.height_px <= 0:
         raise TaskFailedError(
             ErrorCode.DIMENSIONS_OUT_OF_RANGE,
-            f"The picture in “{path.name}” has no usable size: it is missing, or beyond {MAX_SIDE_PX} pixels a side.",
+            f"The picture in “{path.name}” has no usable size: it is missing, or beyond {MAX_SIDE_PX} pixels a side or "
+            f"{MAX_PIXELS // 1_000_000} million in all.",
         )
 
 

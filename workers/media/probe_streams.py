@@ -114,7 +114,7 @@ def describe_video(
 ) -> VideoStreamInfo:
     """Facts of one video stream."""
     context: Any = stream.codec_context
-    width, height = (context.width, context.height) if context is not None else (0, 0)
+    width, height = _size(context, first)
     aspect = rational(stream.sample_aspect_ratio) if context is not None else None
     sample_aspect = aspect if aspect is not None and aspect > 0 else Fraction(1)
     is_variable = scan.is_variable
@@ -129,13 +129,14 @@ def describe_video(
         height_px=height,
         sample_aspect_ratio=sample_aspect,
         display_aspect_ratio=sample_aspect * width / height if width and height else None,
-        pixel_format=context.pix_fmt if context is not None else None,
-        bit_depth=_bit_depth(context),
+        pixel_format=_pixel_format(context, first),
+        bit_depth=_bit_depth(context, first),
         average_rate=_average_rate(stream, scan, is_variable=is_variable),
         base_rate=_plausible(rational(stream.base_rate)),
         is_variable_rate=is_variable,
         frame_count=scan.count,
         declared_frame_count=declared,
+        is_trimmed=declared is not None and _is_trimmed(stream, scan, declared),
         rotation_deg=orientation.rotation_deg,
         is_mirrored=orientation.is_mirrored,
         field_order=_field_order(context, first),
@@ -242,11 +243,27 @@ def _bit_rate(context: Any, scan: PacketScan, duration_s: Fraction | None) -> in
     return weighed
 
 
-def _bit_depth(context: Any) -> int | None:
-    if context is None or context.format is None or not context.format.components:
+def _size(context: Any, first: FirstFrames) -> tuple[int, int]:
+    """Of the first picture: a stream may change its size, and libav's context then has that of any later one."""
+    intact = first.intact
+    if intact is not None:
+        return intact.width, intact.height
+    return (context.width, context.height) if context is not None else (0, 0)
+
+
+def _pixel_format(context: Any, first: FirstFrames) -> str | None:
+    intact = first.intact
+    if intact is not None:
+        return intact.format.name
+    return context.pix_fmt if context is not None else None
+
+
+def _bit_depth(context: Any, first: FirstFrames) -> int | None:
+    intact = first.intact
+    pixel_format = intact.format if intact is not None else context.format if context is not None else None
+    if pixel_format is None or not pixel_format.components:
         return None
-    depths = [int(component.bits) for component in context.format.components]
-    return max(depths)
+    return max(int(component.bits) for component in pixel_format.components)
 
 
 def _plausible(rate: Fraction | None) -> Fraction | None:
@@ -259,7 +276,7 @@ def _average_rate(stream: VideoStream, scan: PacketScan, *, is_variable: bool) -
     measured = scan.measured_rate
     if measured is None:
         return next((rate for rate in candidates if rate is not None), None)
-    if is_variable:
+    if is_variable or not scan.pts:
         return measured
     for rate in candidates:
         if rate is not None and _missed_ticks(rate, scan) <= 1:
@@ -272,6 +289,20 @@ def _missed_ticks(rate: Fraction, scan: PacketScan) -> Fraction:
     """By how much the rate, counted from the first timestamp, misses the last one."""
     expected = scan.pts[0] + (len(scan.pts) - 1) / rate / scan.time_base
     return abs(scan.pts[-1] - expected)
+
+
+def _is_trimmed(stream: VideoStream, scan: PacketScan, declared: int) -> bool:
+    """Whether fewer pictures than announced are all that is to be shown.
+
+    libav keeps of a track what its edit list shows, and shortens its duration with it. So the pictures that are left
+    out were trimmed when those that are there fill that duration to the last picture, and were lost when they do not.
+    """
+    held = scan.count + scan.hidden
+    duration = stream.duration
+    if held >= declared or not scan.is_complete or duration is None or scan.end is None or not scan.pts:
+        return False
+    missing = duration - (scan.end - scan.pts[0])
+    return missing <= max(1, scan.typical_step)
 
 
 def _side_data(context: Any, first: FirstFrames) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from workers.media.jobs import ProbeOutcome
 from workers.media.limits import QUICK_SCAN_MAX_BYTES
 from workers.media.packet_scan import PacketScan
 from workers.media.probe import Examination, examine, examine_samples, summarise
-from workers.media.sampled_frames import choose_targets, sample_frames
+from workers.media.sampled_frames import affordable_targets, sample_frames
 from workers.media.source import require_readable
 from workers.media.thumbnails import THUMBNAIL_LONG_SIDE_PX, is_telling, write_jpeg
 from workers.protocol.media import VideoStreamInfo
@@ -51,6 +51,6 @@ def early_picture(source: Path, examination: Examination) -> Picture | None:
 
 
 def _candidates(source: Path, scan: PacketScan, stream: VideoStreamInfo) -> Iterator[Picture]:
-    targets = choose_targets(scan.pts, scan.keyframe_pts, _CANDIDATES)
+    targets = affordable_targets(scan, _CANDIDATES, stream.width_px * stream.height_px)
     for sample in sample_frames(source, scan, targets):
         yield display_picture(sample.frame, stream, THUMBNAIL_LONG_SIDE_PX)

@@ -76,11 +76,13 @@ def affordable_targets(scan: PacketScan, count: int, picture_px: int) -> list[in
         count: how many are wanted at most.
         picture_px: pixels of one picture.
     """
-    pts, keyframe_pts = scan.pts, scan.keyframe_pts
+    pts, keyframe_pts = scan.shown_pts, scan.keyframe_pts
     wanted = count if picture_px < _LARGE_PICTURE_PX else min(count, _FEW_SAMPLES)
     allowed = affordable_pictures(scan, picture_px)
-    if len(pts) <= allowed or not keyframe_pts:
+    if len(pts) <= allowed:
         return choose_targets(pts, keyframe_pts, wanted)
+    if not keyframe_pts:
+        return choose_targets(pts[:allowed], keyframe_pts, wanted)
     keyframe_cost = _KEYFRAME_COST if len(keyframe_pts) < len(pts) else 1
     starts = _spread(keyframe_pts, max(1, min(wanted, allowed // keyframe_cost)))
     reach = max(1, allowed // len(starts) - keyframe_cost + 1)
@@ -129,7 +131,10 @@ def sample_frames(
     Raises:
         TaskFailedError: the file can no longer be opened.
     """
-    start = scan.pts[0] if scan.pts else 0
+    if not scan.pts:
+        yield from _decode_on(path, scan, targets, threads=threads)
+        return
+    start = scan.pts[0]
     missed: list[int] = []
     taken: set[int] = set()
     known = {frame.pts: frame for frame in opened.frames if not frame.is_corrupt} if opened else {}
@@ -228,7 +233,7 @@ def _decode_on(
         for number, frame in enumerate(_intact_frames(container, stream, None)):
             if not waiting:
                 return
-            pts = frame.pts if frame.pts is not None else start + number * scan.typical_step
+            pts = frame.pts if frame.pts is not None else start + number * max(1, scan.typical_step)
             if pts >= waiting[-1]:
                 yield SampledFrame((pts - start) * scan.time_base, frame)
                 while waiting and waiting[-1] <= pts:

@@ -4,10 +4,11 @@ Knows cues: a time, a length, plain text. Styles are not kept.
 """
 
 import itertools
+import math
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, cast
@@ -79,6 +80,14 @@ def without_overlaps(cues: list[Cue]) -> list[Cue]:
         else:
             flat.append(Cue(start, end, text))
     return flat
+
+
+def within(cues: list[Cue], end_s: Fraction | None) -> list[Cue]:
+    """The cues that a film of this length shows, none of them longer than it; all of them where that is unknown."""
+    if end_s is None:
+        return cues
+    end_ms = math.ceil(end_s * _CLOCK)
+    return [replace(cue, end_ms=min(cue.end_ms, end_ms)) for cue in cues if cue.start_ms < end_ms]
 
 
 def read_cues(path: Path, info: SubtitleStreamInfo, origin_s: Fraction) -> list[Cue]:

@@ -14,7 +14,7 @@ from workers.media.audio_audit import AudioAudit, audit
 from workers.media.audio_plan import is_browser_aac, plan_track
 from workers.media.probe import Examination
 from workers.media.source import open_source
-from workers.media.subtitles import Cue, SubtitleTrack, read_cues
+from workers.media.subtitles import Cue, SubtitleTrack, read_cues, within
 from workers.media.tags import kept_tags
 from workers.protocol.media import AudioStreamInfo, Chapter, MediaInfo, SubtitleStreamInfo
 from workers.protocol.settings import EnhancementSettings
@@ -40,6 +40,9 @@ class Accompaniment:
     subtitles: tuple[tuple[SubtitleStreamInfo, tuple[Cue, ...]], ...]
     chapters: tuple[Chapter, ...]
     may_copy_sound: bool = True
+    late_texts: int = 0
+    """Texts that begin after the end of the film and are left out."""
+    late_chapters: int = 0
 
     def is_damaged(self, info: AudioStreamInfo) -> bool:
         """True when packets of the track do not decode."""
@@ -84,13 +87,17 @@ def accompany(
 ) -> Accompaniment:
     """Read what is needed to carry everything but the pictures over; sound that could be copied is decoded once."""
     info = examination.info
+    end_s = _end_s(examination, origin_s)
     readable = tuple(
         entry for entry in info.audio if is_readable(entry) and _has_packets(examination, entry.index)
     )
     audits = {entry.index: _audit(path, entry.index) for entry in readable if is_browser_aac(entry)}
     silent = {index for index, found in audits.items() if found.end_s is None}
     readable = tuple(entry for entry in readable if entry.index not in silent)
-    texts = (entry for entry in info.subtitles if entry.is_text)
+    cues = {entry: read_cues(path, entry, origin_s) for entry in info.subtitles if entry.is_text}
+    shown = tuple((entry, tuple(within(found, end_s))) for entry, found in cues.items())
+    moved = [chapter for entry in info.chapters if (chapter := _moved(entry, origin_s)) is not None]
+    chapters = tuple(chapter for entry in moved if (chapter := _until(entry, end_s)) is not None)
     return Accompaniment(
         path=path,
         info=info,
@@ -99,9 +106,22 @@ def accompany(
         audio=readable,
         unreadable_audio=tuple(entry for entry in info.audio if entry not in readable),
         audits=audits,
-        subtitles=tuple((entry, tuple(read_cues(path, entry, origin_s))) for entry in texts),
-        chapters=tuple(moved for entry in info.chapters if (moved := _moved(entry, origin_s)) is not None),
+        subtitles=shown,
+        chapters=chapters,
+        late_texts=sum(map(len, cues.values())) - sum(len(found) for _, found in shown),
+        late_chapters=len(moved) - len(chapters),
     )
+
+
+def _end_s(examination: Examination, origin_s: Fraction) -> Fraction | None:
+    """When the last picture and the last sound end on the output's clock; None where no timestamp says so."""
+    ends = []
+    for stream in (*examination.info.video, *examination.info.audio):
+        scan = examination.scans.get(stream.index)
+        span_s = None if scan is None or not scan.is_complete else scan.span_s
+        if scan is not None and span_s is not None and scan.pts:
+            ends.append(scan.pts[0] * scan.time_base + span_s - origin_s)
+    return max(ends, default=None)
 
 
 def _has_packets(examination: Examination, index: int) -> bool:
@@ -122,3 +142,10 @@ def _moved(chapter: Chapter, origin_s: Fraction) -> Chapter | None:
         return None
     start_s = max(Fraction(0), chapter.start_s - origin_s)
     return Chapter(start_s=start_s, end_s=end_s, title=chapter.title)
+
+
+def _until(chapter: Chapter, end_s: Fraction | None) -> Chapter | None:
+    """A chapter that ends with the film at the latest; None when it begins behind the end."""
+    if end_s is None or chapter.end_s <= end_s:
+        return chapter
+    return None if chapter.start_s >= end_s else chapter.model_copy(update={"end_s": end_s})

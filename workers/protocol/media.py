@@ -117,6 +117,8 @@ class VideoStreamInfo(StreamInfo):
     """Displayed packets counted by a scan of the file, not the header's claim."""
     declared_frame_count: int | None = None
     """What the header claims, where it claims something."""
+    is_trimmed: bool = False
+    """True when an edit list shows only part of the pictures that the header counts; nothing of the file is missing."""
     rotation_deg: int = 0
     """Clockwise turn a player applies before display: 0, 90, 180 or 270."""
     is_mirrored: bool = False

@@ -27,6 +27,8 @@ class NoteCode(StrEnum):
     ROTATION_BAKED = "rotation_baked"
     PIXELS_SQUARED = "pixels_squared"
     SIZE_MADE_EVEN = "size_made_even"
+    PICTURE_CHANGES = "picture_changes"
+    """The source changes its size or sample format on its way; everything was brought to the first one's."""
     DEINTERLACED = "deinterlaced"
     INTERLACED_KEPT = "interlaced_kept"
     VARIABLE_RATE_KEPT = "variable_rate_kept"
@@ -46,6 +48,8 @@ class NoteCode(StrEnum):
     DATA_DROPPED = "data_dropped"
     ATTACHMENT_DROPPED = "attachment_dropped"
     TAGS_DROPPED = "tags_dropped"
+    BEYOND_THE_END = "beyond_the_end"
+    """Texts or chapters lie behind the end of the film and were left out."""
     GENTLE_ATTEMPT = "gentle_attempt"
 
 

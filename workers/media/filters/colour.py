@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.steps import ColourStep
 
+_SMALLEST_BLURRED_PX: Final = 4
+"""What BoxBlur asks of a side; a line of pixels has no neighbourhood anyway."""
 _LOCAL_RADIUS_DIVISOR: Final = 24
 """Radius of the neighbourhood that local contrast is judged against: a 24th of the picture's height."""
 
@@ -100,6 +102,8 @@ def correct_colour(clip: Clip, step: ColourStep) -> Clip:
 
 def _locally_contrasted(node: VideoNode, amount: float, *, is_full_range: bool) -> VideoNode:
     """Move luma away from its neighbourhood's mean, less and less towards black and white so that nothing clips."""
+    if min(node.width, node.height) < _SMALLEST_BLURRED_PX:
+        return node
     radius = max(2, node.height // _LOCAL_RADIUS_DIVISOR)
     blurred = vs.core.std.BoxBlur(node, planes=[0], hradius=radius, vradius=radius, hpasses=2, vpasses=2)
     black, white, _ = _levels(node.format.bits_per_sample, is_full_range=is_full_range)
