@@ -34,6 +34,8 @@ _ISOLATED_BY: Final = 0.3
 _LOOK_AHEAD: Final = 3
 """Pictures that a flash of light may last."""
 
+_KEPT: Final = 2 * _LOOK_AHEAD + 2
+
 _HISTOGRAM_BINS: Final = 32
 _MIN_HISTOGRAM_MOVE: Final = 0.05
 """Mean distance, in 32nds of the range, that luma has to move: below, something appears out of black."""
@@ -54,8 +56,8 @@ class SceneCuts:
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._pictures: deque[_Picture] = deque(maxlen=_LOOK_AHEAD + 2)
-        self._likeness: deque[float] = deque(maxlen=_LOOK_AHEAD + 3)
+        self._pictures: deque[_Picture] = deque(maxlen=_KEPT)
+        self._likeness: deque[float] = deque(maxlen=_KEPT)
         self._count = 0
         self._cuts: list[int] = []
 
@@ -65,28 +67,30 @@ class SceneCuts:
         self._likeness.append(self._like(self._pictures[-1], picture) if self._pictures else 1.0)
         self._pictures.append(picture)
         self._count += 1
-        if self._count >= _LOOK_AHEAD + 2:
-            self._judge(1)
+        if len(self._pictures) > _LOOK_AHEAD + 1:
+            self._judge(len(self._pictures) - 1 - _LOOK_AHEAD)
 
     def finish(self) -> NDArray[np.int32]:
         """Numbers of the frames that begin a scene, ascending, without 0."""
-        first = 2 if self._count >= _LOOK_AHEAD + 2 else 1
-        for place in range(first, len(self._pictures) - 1):
+        for place in range(max(1, len(self._pictures) - _LOOK_AHEAD), len(self._pictures) - 1):
             self._judge(place)
         return np.array(self._cuts, np.int32)
 
     def _judge(self, place: int) -> None:
         """Whether the kept picture at `place` begins a scene; those after it are looked at, too."""
-        pictures = list(self._pictures)
-        likeness = list(self._likeness)[-len(pictures) :]
-        if not (self._is_sudden(likeness, pictures, place) or self._is_mixed(likeness, pictures, place)):
+        pictures, likeness = list(self._pictures), list(self._likeness)
+        is_mixed = self._is_mixed(likeness, pictures, place)
+        if not (is_mixed or self._is_sudden(likeness, pictures, place)):
             return
-        before = pictures[place - 1]
+        now, before = pictures[place + is_mixed], pictures[place - 1]
         following = pictures[place + 1 : place + 1 + _LOOK_AHEAD]
-        if all(self._like(before, later) < _ALIKE for later in following):
-            number = self._count - len(pictures) + place
-            if not self._cuts or self._cuts[-1] < number - 1:
-                self._cuts.append(number)
+        earlier = pictures[max(0, place - 1 - _LOOK_AHEAD) : place - 1]
+        # Neither comes back what was there before, nor was what comes there before: no flash begins or ends here.
+        pairs = [(before, later) for later in following] + [(past, now) for past in earlier]
+        number = self._count - len(pictures) + place
+        is_new = not self._cuts or self._cuts[-1] < number - 1
+        if is_new and all(self._like(*pair) < _ALIKE for pair in pairs):
+            self._cuts.append(number)
 
     @staticmethod
     def _is_sudden(likeness: list[float], pictures: list[_Picture], place: int) -> bool:
