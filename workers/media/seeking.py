@@ -54,15 +54,20 @@ class SeekableFrames:
         self._check = check
         self._lock = threading.RLock()
         self._frames: dict[int, TimedFrame] = {}
-        self._container = open_source(path)
-        self._stream = cast(VideoStream, self._container.streams[scan.stream_index])
-        self._stream.thread_type = "AUTO"
-        self._stream.thread_count = threads
+        self._path = path
+        self._threads = threads
+        self._open()
         self._run: Iterator[tuple[int, VideoFrame]] | None = None
         self._next = 0
         self._keep_from = 0
         self._counted = 0
         self._is_sought = can_seek(scan)
+
+    def _open(self) -> None:
+        self._container = open_source(self._path)
+        self._stream = cast(VideoStream, self._container.streams[self._scan.stream_index])
+        self._stream.thread_type = "AUTO"
+        self._stream.thread_count = self._threads
 
     def close(self) -> None:
         """Close the file and forget the frames."""
@@ -120,7 +125,7 @@ class SeekableFrames:
             else:
                 return
         step = 1
-        while keyframe > 0:
+        while keyframe >= 0:
             try:
                 self._take(self._started(self._scan.keyframe_pts[keyframe]), first, last)
             except (_GapError, av.FFmpegError):
@@ -162,14 +167,13 @@ class SeekableFrames:
         """Numbers and pictures from a keyframe on, or from the beginning."""
         self._run = None
         self._next = 0
-        if keyframe_pts is not None:
-            self._container.seek(keyframe_pts, stream=self._stream)
-        elif self._scan.pts:
-            self._container.seek(self._scan.pts[0], stream=self._stream)
-        else:
-            self._container.seek(0)
         self._counted = 0
-        self._stream.codec_context.flush_buffers()
+        if keyframe_pts is None:
+            self._container.close()
+            self._open()  # not every demuxer finds its way back to the first packet
+        else:
+            self._container.seek(keyframe_pts, stream=self._stream)
+            self._stream.codec_context.flush_buffers()
         return self._pictures()
 
     def _pictures(self) -> Iterator[tuple[int, VideoFrame]]:
