@@ -87,8 +87,12 @@ def sticks_out(weave: BlockMap, texture: BlockMap) -> bool:
         weave: of two fields, as `woven_combing` gives it.
         texture: of the fields themselves, as `field_texture` gives it.
     """
-    combed = weave > _COMBED_SHARE * texture + _COMBED_CODES
-    return int(combed.sum()) >= _COMBED_BLOCKS
+    return int((excess_over_texture(weave, texture) > 0).sum()) >= _COMBED_BLOCKS
+
+
+def excess_over_texture(weave: BlockMap, texture: BlockMap) -> BlockMap:
+    """By how many codes each block of a weave combs more than texture and noise could."""
+    return np.maximum(weave - _COMBED_SHARE * texture - _COMBED_CODES, 0)
 
 
 def woven_combing(top: Luma, bottom: Luma) -> BlockMap:

@@ -18,6 +18,7 @@ from workers.media.field_combing import (
     SMALLEST_LINES,
     BlockMap,
     Luma,
+    excess_over_texture,
     field_change,
     field_texture,
     sticks_out,
@@ -34,6 +35,14 @@ _LITTLE: Final = 8.0
 
 _NEIGHBOURS: Final = 2
 """Fields on each side within which a group of three always ends."""
+
+_FILM_EVENNESS: Final = 0.03
+_VIDEO_EVENNESS: Final = 0.1
+"""The least combing nearby as a share of the most: 0–0.02 on film, coded badly, too, and 0.1–0.9 on video."""
+
+_MISMATCHED: Final = 0.3
+"""Two fields that comb and fit less than this much worse than others nearby show two moments; below, the combing is
+what coding with the wrong neighbours left behind."""
 
 _ORPHAN: Final = 0.8
 """A field that belongs to none, in the scale of combing and change, 0–1: dearer than any pulldown, cheaper than a
@@ -89,7 +98,8 @@ class FieldMatcher:
         self._latest = _Latest([], [], [])
         self._combing: list[float] = []
         self._change: list[float] = []
-        self._is_combed: list[bool] = []
+        self._sticking: list[float] = []
+        self._sticks_out: list[bool] = []
 
     def add(self, luma: Luma) -> None:
         """The next picture.
@@ -113,11 +123,12 @@ class FieldMatcher:
         if not latest.weaves:
             return _one_to_one(self._count)
         combing = [*self._combing, _combing(latest.weaves, -1)]
-        groups = [g for g in _groups(combing, self._change, self._is_combed) if g.size > 1]
+        inside = _mismatch(combing, self._sticking)
+        groups = [group for group in _groups(inside, self._change) if group.size > 1]
         pictures = [_film_picture(group, top_first=self._top_first) for group in groups]
         table = np.array(pictures, np.int64)
-        is_combed = np.array([self._is_combed[group.pair] for group in groups])
-        return FieldMatches(table[:, 0], table[:, 1], is_combed, table[:, 2], self._count)
+        is_combed = [self._sticks_out[group.pair] and inside[group.pair] > _MISMATCHED for group in groups]
+        return FieldMatches(table[:, 0], table[:, 1], np.array(is_combed), table[:, 2], self._count)
 
     def _add_field(self, field: Luma, *, is_top: bool) -> None:
         """Everything that the field settles about itself and those before it, in sums; maps are let go."""
@@ -127,7 +138,9 @@ class FieldMatcher:
         if len(fields) == 1:
             return
         weaves.append(woven_combing(field, fields[-2]) if is_top else woven_combing(fields[-2], field))
-        self._is_combed.append(sticks_out(weaves[-1], np.maximum(textures[-1], textures[-2])))
+        texture = np.maximum(textures[-1], textures[-2])
+        self._sticks_out.append(sticks_out(weaves[-1], texture))
+        self._sticking.append(float(excess_over_texture(weaves[-1], texture).sum()))
         if len(fields) == 2:
             return
         self._combing.append(_combing(weaves, -2))
@@ -169,17 +182,32 @@ def _changing(change: BlockMap, weave: BlockMap) -> float:
     return float(np.maximum(change - weave * (1 + _FLOOR_SHARE) - _FLOOR_CODES, 0).sum())
 
 
-def _groups(combing: Sequence[float], change: Sequence[float], is_combed: Sequence[bool]) -> list[_Group]:
+def _mismatch(combing: Sequence[float], sticking: Sequence[float]) -> list[float]:
+    """How little each field fits the next one, 0–1.
+
+    Among film pictures some weave nearby is clean, and the others are measured against it. Where every weave nearby
+    combs it is video, and none fits better than another.
+
+    Args:
+        combing: of each field with the next one, above the best of its neighbours.
+        sticking: the same above what texture explains.
+    """
+    found = _windows(sticking)
+    evenness = found.min(axis=1) / (found.max(axis=1) + _LITTLE)
+    video = np.clip((evenness - _FILM_EVENNESS) / (_VIDEO_EVENNESS - _FILM_EVENNESS), 0, 1)
+    mismatch: list[float] = np.maximum(np.array(_relative(combing)) * (1 - video), video).tolist()
+    return mismatch
+
+
+def _groups(inside: Sequence[float], change: Sequence[float]) -> list[_Group]:
     """The cheapest way to cut all fields into groups.
 
     Args:
-        combing: of each field with the next one.
-        change: from each field to the one after the next.
-        is_combed: whether each field combs with the next one even where nothing combs less.
+        inside: how little each field fits the next one, 0–1.
+        change: from each field to the one after the next, summed up.
     """
-    fields = len(combing) + 1
-    shares = zip(_relative(combing), is_combed, strict=True)
-    inside, repeated = [max(share, float(combed)) for share, combed in shares], [*_relative(change), 1.0]
+    fields = len(inside) + 1
+    repeated = [*_relative(change), 1.0]
     # cheapest[end][size]: cost of the best cut of the fields before `end` whose last group has that size.
     cheapest: list[dict[int, float]] = [{0: 0.0}]
     came_from: list[dict[int, int]] = [{}]
@@ -222,11 +250,14 @@ def _rhythm(last: int, size: int) -> float:
 
 def _relative(sums: Sequence[float]) -> list[float]:
     """Each as a share of the largest around it, 0–1; about 0 where all are little."""
-    values = np.array(sums)
-    padded = np.pad(values, _NEIGHBOURS)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
-    shares: list[float] = (values / (windows.max(axis=1) + _LITTLE)).tolist()
+    shares: list[float] = (np.array(sums) / (_windows(sums).max(axis=1) + _LITTLE)).tolist()
     return shares
+
+
+def _windows(sums: Sequence[float]) -> NDArray[np.float64]:
+    """Each with its neighbours, shape (count, neighbours); at the ends the last one repeats."""
+    padded = np.pad(np.array(sums, np.float64), _NEIGHBOURS, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
 
 
 def _film_picture(group: _Group, *, top_first: bool) -> tuple[int, int, int]:
