@@ -19,7 +19,9 @@ from workers.media.accounting import Findings, SourceIdentity, account
 from workers.media.audio import AudioTrack, UncopyableSoundError
 from workers.media.decisions.encoding import wanted_encoders
 from workers.media.encoder_probe import probe_encoders
+from workers.media.encoders.catalogue import SOFTWARE_ONLY, Availability
 from workers.media.filters.network import is_installed
+from workers.media.full_analysis import full_analysis
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
 from workers.media.notes import note
 from workers.media.plan import plan_enhancement, without_picture_steps, without_remux
@@ -29,6 +31,8 @@ from workers.media.production import Material, Production, can_be_copied, copy_f
 from workers.media.quick_analysis import quick_analysis
 from workers.media.remux import UncopyableError
 from workers.media.surroundings import Accompaniment, accompany
+from workers.media.tabled_steps import needs
+from workers.media.tables import FrameTables
 from workers.media.verify import AudioPromise, Promise, Verdict, sha256_of, verify
 from workers.protocol.analysis import Analysis
 from workers.protocol.plan import EnhancementPlan
@@ -40,6 +44,7 @@ _OUTPUT_NAME: Final = "output.mp4"
 _POSTER_NAME: Final = "poster.jpg"
 
 _ANALYSED: Final = 0.04
+_MEASURED: Final = 0.25
 _MADE: Final = 0.92
 """Shares of the whole work that are done by then, for typical files."""
 
@@ -63,6 +68,7 @@ class _Enhancement:
         self._fraction = 0.0
         self._timings: list[StageSeconds] = []
         self._extra_notes: list[Note] = []
+        self._tables: FrameTables | None = None
         self._started_at = _now()
 
     def run(self) -> EnhancementOutcome:
@@ -78,7 +84,7 @@ class _Enhancement:
         self._report(Stage.ANALYSING, 0.01)
         with self._timed(Stage.ANALYSING):
             analysis = self._analyse(source)
-            plan = self._plan(examination, analysis)
+            plan = self._plan(examination, source, analysis)
             accompaniment = accompany(job.source, examination, job.settings, source.clock.origin_s)
         plan, production, verdict = self._make(source, plan, accompaniment)
         with self._timed(Stage.VERIFYING):
@@ -115,22 +121,42 @@ class _Enhancement:
     def _analyse(self, source: Material) -> Analysis:
         return quick_analysis(source, threads=self._job.threads)
 
-    def _plan(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
+    def _plan(self, examination: Examination, source: Material, analysis: Analysis) -> EnhancementPlan:
+        """The plan; where its steps ask for it, after every picture was looked at."""
+        planned = self._planned(examination, analysis)
+        if needs(planned) and not planned.remux:
+            counter = self._counter(Stage.ANALYSING, self._fraction, _MEASURED, source.scan.count)
+            self._tables = full_analysis(source, planned, threads=self._job.threads, on_frame=counter)
+            planned = self._planned(examination, analysis)
+        if planned.remux and not can_be_copied(examination.main_scan):
+            return without_remux(
+                planned, "Nothing would change the picture, but its packets cannot be copied as they are."
+            )
+        return planned
+
+    def _planned(self, examination: Examination, analysis: Analysis) -> EnhancementPlan:
+        """With the encoders that work here; they are only tried where one was asked for."""
         settings = self._job.settings
-        plan = plan_enhancement(examination.info, analysis, settings, has_network=is_installed())
-        if settings.encoder is EncoderChoice.HARDWARE and not plan.remux:
-            size_px = (plan.width_px, plan.height_px)
-            available = probe_encoders(
+
+        def planned(available: Availability) -> EnhancementPlan:
+            return plan_enhancement(
+                examination.info,
+                analysis,
+                settings,
+                available,
+                has_network=is_installed(),
+                tables=self._tables,
+            )
+
+        plan = planned(SOFTWARE_ONLY)
+        if settings.encoder is not EncoderChoice.HARDWARE or plan.remux:
+            return plan
+        size_px = (plan.width_px, plan.height_px)
+        return planned(
+            probe_encoders(
                 wanted_encoders(settings), size_px=size_px, pixel_format=plan.encoding.pixel_format
             )
-            plan = plan_enhancement(
-                examination.info, analysis, settings, available, has_network=is_installed()
-            )
-        if plan.remux and not can_be_copied(examination.main_scan):
-            return without_remux(
-                plan, "Nothing would change the picture, but its packets cannot be copied as they are."
-            )
-        return plan
+        )
 
     def _make(
         self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
@@ -198,7 +224,8 @@ class _Enhancement:
             self._output,
             accompaniment.tracks(),
             threads=self._job.threads,
-            on_frame=self._counter(Stage.ENHANCING, start, _MADE, source.scan.count),
+            on_frame=self._counter(Stage.ENHANCING, max(start, self._fraction), _MADE, source.scan.count),
+            tables=self._tables,
         )
         if not production.times:
             raise TaskFailedError(

@@ -7,18 +7,23 @@ from typing import Final
 
 from workers.media.decisions.colour import decide_colour
 from workers.media.decisions.crop import decide_crop
+from workers.media.decisions.deblock import decide_deblock
 from workers.media.decisions.decision import Decision
+from workers.media.decisions.deflicker import decide_deflicker
 from workers.media.decisions.denoise import decide_denoise
 from workers.media.decisions.encoding import Output, decide_encoding, keeps_hdr
-from workers.media.decisions.fields import decide_deinterlace
+from workers.media.decisions.fields import decide_deinterlace, decide_inverse_telecine
 from workers.media.decisions.frame_rate import decide_frame_rate
 from workers.media.decisions.geometry import decide_geometry, output_size
 from workers.media.decisions.grain import decide_grain
 from workers.media.decisions.sharpen import decide_sharpen
+from workers.media.decisions.stabilise import decide_stabilise
 from workers.media.decisions.tone_map import decide_tone_map
 from workers.media.decisions.upscale import decide_upscale
 from workers.media.encoders.catalogue import PIXEL_FORMAT_10, SOFTWARE_ONLY, Availability
 from workers.media.frame_map import kind_of
+from workers.media.tabled_steps import needed_by
+from workers.media.tables import FrameTables
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
@@ -32,6 +37,7 @@ _UNAVOIDABLE: Final = frozenset(
         StepKind.DEINTERLACE,
         StepKind.CROP,
         StepKind.TONE_MAP,
+        StepKind.STABILISE,
         StepKind.UPSCALE,
         StepKind.GEOMETRY,
         StepKind.FRAME_RATE,
@@ -50,6 +56,7 @@ def plan_enhancement(
     available: Availability = SOFTWARE_ONLY,
     *,
     has_network: bool = False,
+    tables: FrameTables | None = None,
 ) -> EnhancementPlan:
     """Decide on every step, and on the encoder.
 
@@ -59,6 +66,7 @@ def plan_enhancement(
         settings: what was asked for.
         available: what trials of encoders showed.
         has_network: whether the neural network for enlarging is installed.
+        tables: of the full analysis, once a first plan without them has asked for it.
 
     Raises:
         ValueError: the file has no moving picture.
@@ -66,7 +74,7 @@ def plan_enhancement(
     video = info.main_video
     if video is None:
         raise ValueError("there is no picture to plan for")
-    decisions = _decisions(video, analysis, settings, has_network=has_network)
+    decisions = _decisions(video, analysis, settings, has_network=has_network, tables=tables)
     steps: tuple[PlanStep, ...] = tuple(entry.step for entry in decisions if entry.step is not None)
     crop = next((step for step in steps if isinstance(step, CropStep)), None)
     factor = next((step.factor for step in steps if isinstance(step, UpscaleStep)), 1)
@@ -78,7 +86,7 @@ def plan_enhancement(
     if is_hdr and encoding.pixel_format != PIXEL_FORMAT_10:
         # No encoder here can hold it.
         mapped = settings.model_copy(update={"keep_hdr": False})
-        plan = plan_enhancement(info, analysis, mapped, available, has_network=has_network)
+        plan = plan_enhancement(info, analysis, mapped, available, has_network=has_network, tables=tables)
         return plan.model_copy(update={"settings": settings})
     remux, reason = _decide_remux(info, video, steps, settings)
     return EnhancementPlan(
@@ -94,11 +102,17 @@ def plan_enhancement(
         remux_reason=reason,
         frame_map=kind_of(steps),
         encoding=encoding,
+        tables_sha256=tables.sha256 if tables is not None and needed_by(steps) else None,
     )
 
 
 def _decisions(
-    video: VideoStreamInfo, analysis: Analysis, settings: EnhancementSettings, *, has_network: bool
+    video: VideoStreamInfo,
+    analysis: Analysis,
+    settings: EnhancementSettings,
+    *,
+    has_network: bool,
+    tables: FrameTables | None,
 ) -> list[Decision]:
     """One for each step, in the order in which the steps run."""
     cropping = decide_crop(video, analysis, settings)
@@ -108,10 +122,14 @@ def _decisions(
     enlarging = decide_upscale(video, settings, crop=crop, has_network=has_network)
     factor = enlarging.step.factor if isinstance(enlarging.step, UpscaleStep) else 1
     decisions = (
+        decide_inverse_telecine(analysis, settings),
         decide_deinterlace(video, analysis, settings),
         cropping,
+        decide_deflicker(video, analysis, settings, tables),
+        decide_deblock(video, analysis, settings, is_denoised=denoise is not None),
         decide_tone_map(video, settings),
         denoising,
+        decide_stabilise(video, analysis, settings, tables),
         decide_colour(video, analysis, settings),
         enlarging,
         decide_sharpen(analysis, settings, is_denoised=denoise is not None),

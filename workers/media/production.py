@@ -18,7 +18,7 @@ from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
 from workers.media.filters.formats import PlanarFormat, planar_format
 from workers.media.filters.graph import FilterGraph, SourcePicture, luma, to_libav
-from workers.media.frame_map import FrameMap, Telecine, frame_map, output_clock, output_rate
+from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.packet_scan import PacketScan
@@ -27,6 +27,8 @@ from workers.media.poster import POSITION
 from workers.media.proof import Proof, TrialDecoder
 from workers.media.remux import CopiedVideo, UncopyableError
 from workers.media.source import open_source
+from workers.media.tabled_steps import film_of, needs
+from workers.media.tables import FrameTables, TableKind
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import (
     FrameTime,
@@ -151,7 +153,7 @@ def encode_file(
     *,
     threads: int,
     on_frame: FrameCallback,
-    film: Telecine | None = None,
+    tables: FrameTables | None = None,
 ) -> Production:
     """Decode, filter and encode every picture; write everything else beside it.
 
@@ -162,10 +164,11 @@ def encode_file(
         surroundings: everything that is not video.
         threads: upper bound for every pool; 0: one for each core.
         on_frame: called with the number of pictures encoded so far.
-        film: the table of film pictures, where the plan undoes telecine.
+        tables: of the full analysis, where the plan needs them.
     """
     decoder = VideoDecoder(source.path, source.video.index, threads=threads)
     clock = output_clock(plan, source.clock)
+    film = film_of(tables) if tables is not None and TableKind.FILM in needs(plan) else None
     pictures = frame_map(plan, clock.timescale, film)
     repair = TimestampRepair(clock, source.nominal_s)
     rate = output_rate(plan, source.average_rate)
@@ -185,7 +188,9 @@ def encode_file(
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
             EncoderThread(encoder, _both(trial.add, writer.write), on_frame) as sink,
         ):
-            for picture, time in _pictures(source, plan, window, pictures, gate=gate, threads=threads):
+            for picture, time in _pictures(
+                source, plan, window, pictures, gate=gate, threads=threads, tables=tables
+            ):
                 if len(times) <= for_poster:
                     poster = picture
                 times.append(time)
@@ -224,11 +229,12 @@ def _pictures(
     *,
     gate: Gate | None,
     threads: int,
+    tables: FrameTables | None,
 ) -> Iterator[TimedPicture]:
     if not needs_graph(plan, source.picture):
         return unfiltered_pictures(window, plan.width_px, plan.height_px)
     matrix = code_point(MATRICES, plan.colour.matrix)
-    graph = FilterGraph(plan, source.picture, window, pictures, matrix=matrix, threads=threads)
+    graph = FilterGraph(plan, source.picture, window, pictures, matrix=matrix, threads=threads, tables=tables)
     expected = pictures.expected_count(source.video.frame_count)
     return _filtered_pictures(graph, gate, sample_numbers(expected))
 

@@ -15,6 +15,8 @@ from workers.media.encoders.catalogue import PIXEL_FORMAT_8, PIXEL_FORMAT_10
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
 from workers.media.filters.crop import crop
+from workers.media.filters.deblock import deblock
+from workers.media.filters.deflicker import deflicker
 from workers.media.filters.deinterlace import deinterlace
 from workers.media.filters.deliver import deliver, unify
 from workers.media.filters.denoise import denoise
@@ -23,20 +25,22 @@ from workers.media.filters.formats import PlanarFormat
 from workers.media.filters.geometry import picture_size, turn
 from workers.media.filters.grain import grain
 from workers.media.filters.sharpen import sharpen
+from workers.media.filters.stabilise import stabilise
 from workers.media.filters.tone_map import tone_map
 from workers.media.filters.upscale import upscale
 from workers.media.frame_map import FrameMap, OutputPicture
+from workers.media.tabled_steps import source_position
+from workers.media.tables import FrameTables, TablesError
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
-    CropStep,
-    DeinterlaceStep,
+    DeblockStep,
+    DeflickerStep,
     DenoiseStep,
-    GeometryStep,
     PlanStep,
     SharpenStep,
+    StabiliseStep,
     StepKind,
-    ToneMapStep,
     UpscaleStep,
 )
 
@@ -74,7 +78,13 @@ class Nodes:
     expected: VideoNode
 
 
-def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix: int) -> Nodes:
+def build(
+    plan: EnhancementPlan,
+    source: SourcePicture,
+    node: VideoNode,
+    matrix: int,
+    tables: FrameTables | None = None,
+) -> Nodes:
     """Chain the planned steps in their order.
 
     Args:
@@ -82,6 +92,10 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
         source: what is in the source clip.
         node: the source clip.
         matrix: code point of the output's YUV.
+        tables: of the full analysis, for plans that need them.
+
+    Raises:
+        TablesError: a step needs tables that are not there.
     """
     start = unify(
         Clip(
@@ -95,16 +109,16 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
         matrix,
     )
     everything = plan.steps
-    unavoidable = [
+    unavoidable = [step for step in everything if step.kind in _IN_REFERENCES]
+    intended = [
         step
         for step in everything
-        if isinstance(step, ToneMapStep | DeinterlaceStep | CropStep | GeometryStep)
+        if not isinstance(step, DeblockStep | DenoiseStep | UpscaleStep | SharpenStep)
     ]
-    intended = [step for step in everything if not isinstance(step, DenoiseStep | UpscaleStep | SharpenStep)]
 
     def finish(steps: Sequence[PlanStep]) -> VideoNode:
         size = picture_size(source.width_px, source.height_px, steps)
-        return _delivered(_applied(start, steps), plan, size, matrix)
+        return _delivered(_applied(start, steps, plan, tables), plan, size, matrix)
 
     plain = finish(unavoidable)
     expected = plain if len(intended) == len(unavoidable) else finish(intended)
@@ -114,6 +128,7 @@ def build(plan: EnhancementPlan, source: SourcePicture, node: VideoNode, matrix:
 _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
     StepKind.DEINTERLACE: deinterlace,
     StepKind.CROP: crop,
+    StepKind.DEBLOCK: deblock,
     StepKind.TONE_MAP: tone_map,
     StepKind.DENOISE: denoise,
     StepKind.COLOUR: correct_colour,
@@ -125,9 +140,31 @@ _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
 """Each is given the step of its kind. Steps that only the frame map follows are not among them."""
 
 
-def _applied(clip: Clip, steps: Sequence[PlanStep]) -> Clip:
+_IN_REFERENCES: Final = frozenset(
+    {
+        StepKind.DEINTERLACE,
+        StepKind.CROP,
+        StepKind.TONE_MAP,
+        StepKind.STABILISE,
+        StepKind.GEOMETRY,
+    }
+)
+"""Steps that decide which pixels lie where, and on which scale: without them nothing could be compared."""
+
+
+def _applied(
+    clip: Clip, steps: Sequence[PlanStep], plan: EnhancementPlan, tables: FrameTables | None
+) -> Clip:
     for step in steps:
-        if (apply := _FILTERS.get(step.kind)) is not None:
+        if isinstance(step, DeflickerStep | StabiliseStep):
+            if tables is None:
+                raise TablesError(f"{step.kind.value} needs the tables of the full analysis")
+            position = source_position(plan, tables)
+            if isinstance(step, DeflickerStep):
+                clip = deflicker(clip, step, tables, position=position)
+            else:
+                clip = stabilise(clip, step, tables, position=position)
+        elif (apply := _FILTERS.get(step.kind)) is not None:
             clip = apply(clip, step)
     return clip
 
@@ -165,6 +202,7 @@ class FilterGraph:
         pictures: which output picture is made of which of them.
         matrix: code point of the output's YUV.
         threads: of VapourSynth in this process; 0: one for each core.
+        tables: of the full analysis, for plans that need them.
     """
 
     def __init__(
@@ -176,6 +214,7 @@ class FilterGraph:
         *,
         matrix: int,
         threads: int,
+        tables: FrameTables | None = None,
     ) -> None:
         if threads:
             vs.core.num_threads = threads
@@ -184,7 +223,7 @@ class FilterGraph:
         self._map = pictures
         self._radius = plan.radius
         self._feed = Feed(window, source.form, source.width_px, source.height_px, pictures.recipe)
-        self.nodes = build(plan, source, self._feed.clip(), matrix)
+        self.nodes = build(plan, source, self._feed.clip(), matrix, tables)
 
     def frames(self) -> Iterator[tuple[OutputPicture, Any]]:
         """Every output picture with its filtered VapourSynth frame, in order, several in the making at once."""
