@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from vidproc_desktop import __version__
 from vidproc_desktop.broker.commands import WorkerRole, stdio_command
 from vidproc_desktop.broker.local import LocalBroker, LocalCommands
+from vidproc_desktop.broker.previewer import LocalPreviewer
 from vidproc_desktop.broker.prober import LocalProber
 from vidproc_desktop.broker.rabbitmq import (
     BrokerWorkers,
@@ -268,6 +269,7 @@ def _make_session(settings: Settings, preferences: Preferences) -> Session:
         connect=partial(_connect, settings, commands),
         test_connection=test_connection,
         broker_identity=broker_identity,
+        previewer=LocalPreviewer(commands.metadata),
     )
     options = SessionOptions(
         output_directory=settings.processed_dir,

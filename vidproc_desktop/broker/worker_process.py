@@ -27,7 +27,7 @@ from workers.protocol.codec import (
     decode_from_worker,
     encode,
 )
-from workers.protocol.messages import ControlMessage, FileTask, ProbeTask
+from workers.protocol.messages import ControlMessage, FileTask, PreviewTask, ProbeTask
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class WorkerProcess:
                 hint="Installing Vidproc again may help.",
             ) from error
 
-    def send(self, message: FileTask | ProbeTask | ControlMessage) -> None:
+    def send(self, message: FileTask | ProbeTask | PreviewTask | ControlMessage) -> None:
         """Hand over one message; never waits. A process that has ended gets nothing, and its end is reported."""
         self._outgoing.put(encode(message) + b"\n")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vidproc_desktop.domain.library import FileRecord, IntakeReport
 from vidproc_desktop.domain.workers import BrokerHealth, WorkerView
 from vidproc_desktop.errors import UserFacingError
+from workers.protocol.messages import PreviewReply
 from workers.protocol.model import FileId
 
 _log = logging.getLogger(__name__)
@@ -61,8 +62,22 @@ class Notice:
     error: UserFacingError
 
 
+@dataclass(frozen=True, slots=True)
+class PreviewShown:
+    """The newest preview that was asked for is there, or cannot be made; its files are kept for a while."""
+
+    reply: PreviewReply
+
+
 type Event = (
-    FilesAdded | FileChanged | FilesRemoved | IntakeFinished | WorkersChanged | BrokerHealthChanged | Notice
+    FilesAdded
+    | FileChanged
+    | FilesRemoved
+    | IntakeFinished
+    | WorkersChanged
+    | BrokerHealthChanged
+    | Notice
+    | PreviewShown
 )
 type Listener = Callable[[Event], None]
 

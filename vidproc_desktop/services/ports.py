@@ -13,6 +13,8 @@ from vidproc_desktop.services.events import EventHub
 from workers.protocol.messages import (
     ControlMessage,
     FileTask,
+    PreviewReply,
+    PreviewTask,
     ProbeReply,
     StatusMessage,
     WorkerHeartbeat,
@@ -69,6 +71,16 @@ class Prober(Protocol):
 
     async def probe(self, path: Path, thumbnail: Path | None) -> ProbeReply:
         """Facts about the file, or why it cannot be used. A crash of the worker is an answer too."""
+
+
+class Previewer(Protocol):
+    """A kept local worker that shows what enhancing would do."""
+
+    async def aclose(self) -> None:
+        """Stop it. Requests have to be cancelled before."""
+
+    async def show(self, task: PreviewTask) -> PreviewReply:
+        """The reply; a crash of the worker is one too. A newer request of the client ends an older one."""
 
 
 class WorkerProcesses(Protocol):
@@ -218,6 +230,17 @@ class SessionApi(Protocol):
 
     async def use_broker(self, url: str | None) -> None:
         """Switch to RabbitMQ at `url`, or to local mode with None. Unfinished files go on there."""
+
+    def request_preview(
+        self,
+        file_id: FileId,
+        at_s: float,
+        *,
+        settings: EnhancementSettings | None = None,
+        duration_s: float = 0.0,
+        max_side_px: int = 1920,
+    ) -> int | None:
+        """Ask for a picture or a clip before and after; `PreviewShown` brings it, an older request is dropped."""
 
     async def test_connection(self, url: str) -> ConnectionReport:
         """Try a broker and say in words what is wrong. Never raises for what the world did."""

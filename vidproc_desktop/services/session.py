@@ -27,10 +27,11 @@ from vidproc_desktop.services.events import BrokerHealthChanged, EventHub, Notic
 from vidproc_desktop.services.inlet import Inlet
 from vidproc_desktop.services.intake import BOTH, Intake, IntakeRules, Wishes
 from vidproc_desktop.services.outbox import Outbox, TaskTerms
-from vidproc_desktop.services.ports import LibraryStore, Prober, Transport
+from vidproc_desktop.services.ports import LibraryStore, Previewer, Prober, Transport
+from vidproc_desktop.services.previews import Previews, PreviewWish
 from vidproc_desktop.services.spawn import Background
 from vidproc_desktop.services.worker_pool import WorkerPool
-from workers.protocol.messages import ControlMessage, WorkerHeartbeat
+from workers.protocol.messages import ControlMessage, SourceRef, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ProcessType
@@ -52,6 +53,8 @@ class SessionPorts:
     test_connection: Callable[[str], Awaitable[ConnectionReport]]
     broker_identity: Callable[[str], str]
     """A broker URL without its password: two URLs of one broker and user give the same text."""
+    previewer: Previewer | None = None
+    """None: no previews here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Session:
         self._catalogue = Catalogue(self.events)
         self._pool = WorkerPool(self.events, self._is_ours)
         self._background = Background(self._notice)
+        self._previews = Previews(ports.previewer, self.events, options.data_directory / "previews")
         self._health = BrokerHealth(BrokerState.STOPPED, "Not started.", time.time())
         self._worker_count = options.worker_count
         self._transport: Transport | None = None
@@ -114,6 +118,8 @@ class Session:
             parts = await self._load()
             await self._ports.prober.start()
             undo.push_async_callback(self._ports.prober.aclose)
+            await self._previews.start()
+            undo.push_async_callback(self._previews.aclose)
             self._running_parts = parts
             await self._open(self._options.broker_url)
             undo.pop_all()
@@ -165,6 +171,7 @@ class Session:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._ports.store.aclose)
             stack.push_async_callback(self._ports.prober.aclose)
+            stack.push_async_callback(self._previews.aclose)
             stack.push_async_callback(self._shut)
             stack.push_async_callback(self._background.aclose)
             stack.callback(self._pool.close)
@@ -246,6 +253,34 @@ class Session:
     async def clear_finished(self) -> None:
         """Take every finished row off the list."""
         await self.remove([file.file_id for file in self._catalogue.files() if file.is_finished])
+
+    def request_preview(
+        self,
+        file_id: FileId,
+        at_s: float,
+        *,
+        settings: EnhancementSettings | None = None,
+        duration_s: float = 0.0,
+        max_side_px: int = 1920,
+    ) -> int | None:
+        """Ask what enhancing would do at a moment; `PreviewShown` answers with the number returned here.
+
+        None when there is no such row, or nobody makes previews here.
+        """
+        file = self._catalogue.get(file_id)
+        if file is None:
+            return None
+        wish = PreviewWish(
+            file_id=file_id,
+            source=SourceRef(
+                uri=Path(file.source_path).as_uri(), size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+            ),
+            settings=settings or file.settings,
+            at_s=at_s,
+            duration_s=duration_s,
+            max_side_px=max_side_px,
+        )
+        return self._previews.request(wish, self.client_id)
 
     async def test_connection(self, url: str) -> ConnectionReport:
         """Try a broker and say in words what is wrong."""
