@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from tests.fixtures.small_films import HEIGHT_PX, WIDTH_PX, noisy_pictures
@@ -35,7 +36,9 @@ FRAMES = 60
 def make_noisy_film(path: Path, codec: str = "libx264", **options: str) -> Path:
     """Moving noise with a short group of pictures and pictures that refer forwards."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options={"g": "12", "bf": "3", **options})
+        stream = cast(
+            VideoStream, container.add_stream(codec, rate=25, options={"g": "12", "bf": "3", **options})
+        )
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         if codec != "libx264":
             stream.bit_rate = 8_000_000

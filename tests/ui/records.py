@@ -192,6 +192,18 @@ class RecordedSession:
     async def use_broker(self, url: str | None) -> None:
         self._note("use_broker", url)
 
+    def request_preview(
+        self,
+        file_id: FileId,
+        at_s: float,
+        *,
+        settings: EnhancementSettings | None = None,
+        duration_s: float = 0.0,
+        max_side_px: int = 1920,
+    ) -> int | None:
+        self._note("request_preview", (file_id, at_s, settings, duration_s, max_side_px))
+        return 1
+
     async def test_connection(self, url: str) -> ConnectionReport:
         self._note("test_connection", url)
         return self.answer

@@ -16,6 +16,8 @@ from workers.protocol.codec import (
 from workers.protocol.messages import (
     ControlMessage,
     FileTask,
+    PreviewReply,
+    PreviewTask,
     ProbeReply,
     ProbeTask,
     StatusMessage,
@@ -47,7 +49,7 @@ def routing_key(message: AnyMessage, worker_id: WorkerId | None = None) -> str:
     """Where the message goes on its exchange.
 
     Raises:
-        UndecodableMessage: probes never go through a broker: a local worker answers them.
+        UndecodableMessage: probes and previews never go through a broker: a local worker answers them.
     """
     match message:
         case FileTask():
@@ -58,7 +60,7 @@ def routing_key(message: AnyMessage, worker_id: WorkerId | None = None) -> str:
             return message.client_id
         case WorkerHeartbeat():
             return topology.HEARTBEAT_KEY
-        case ProbeTask() | ProbeReply():
-            raise UndecodableMessage("a probe never goes through a broker")
+        case ProbeTask() | ProbeReply() | PreviewTask() | PreviewReply():
+            raise UndecodableMessage("probes and previews never go through a broker")
         case _:
             assert_never(message)
