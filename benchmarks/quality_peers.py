@@ -41,19 +41,24 @@ class PeerResult:
 
 def settings(sigma: float) -> Iterator[str]:
     """The grid around what each filter wants for noise of this σ."""
-    for share in (0.6, 0.8, 1.0):
-        yield f"nlmeans=s={min(30, share * sigma):.2f}:p=7:r=11"
-    for share in (1.2, 1.6, 2.2):
-        yield f"fftdnoiz=sigma={share * sigma:.2f}:block=32:overlap=0.5:prev=1:next=1"
-    for share in (0.4, 0.8):
+    for share, patch, area in ((0.8, 7, 11), (1.0, 7, 11), (1.3, 7, 11), (0.7, 5, 15)):
+        yield f"nlmeans=s={min(30, share * sigma):.2f}:p={patch}:r={area}"
+    for share in (1.6, 2.4, 3.6):
+        yield f"fftdnoiz=sigma={min(100, share * sigma):.2f}:block=32:overlap=0.5:prev=1:next=1"
+    for share in (0.8, 1.4):
         strength = share * sigma
         yield f"hqdn3d={strength:.2f}:{strength:.2f}:{1.5 * strength:.2f}:{1.5 * strength:.2f}"
-    for share in (0.5, 1.0):
-        yield f"vaguedenoiser=threshold={share * sigma:.2f}:percent=100"
     for share in (1.0, 2.0):
+        yield f"vaguedenoiser=threshold={share * sigma:.2f}:percent=100"
+    for share in (2.0, 4.0):
         fine, coarse = min(0.3, share * sigma / 255), min(5.0, 4 * share * sigma / 255)
         yield "atadenoise=" + ":".join(f"{plane}a={fine:.4f}:{plane}b={coarse:.4f}" for plane in range(3))
-    yield f"bm3d=sigma={sigma:.2f}:block=8:bstep=4:group=4:range=9:estim=basic"
+
+
+def best_peer(path: Path, sigma: float, truth: Sequence[Luma], *, bits: int) -> PeerResult:
+    """The filter and setting nearest the truth; arguments as of `run_peer`."""
+    results = (run_peer(path, arguments, truth, bits=bits) for arguments in settings(sigma))
+    return max(results, key=lambda result: result.psnr_db)
 
 
 def run_peer(path: Path, arguments: str, truth: Sequence[Luma], *, bits: int) -> PeerResult:
@@ -102,8 +107,6 @@ def vmaf_neg(truth: Sequence[Luma], pictures: Sequence[Luma]) -> float:
             ]
         log = folder / "log.json"
         graph = f"libvmaf=model=version=vmaf_v0.6.1neg:log_fmt=json:log_path={log}:n_threads=1"
-        planar = "setparams=range=tv,format=gray,mergeplanes=0x00:gray"
-        del planar
         subprocess.run(
             [*_ffmpeg(), *inputs, "-lavfi", f"[0:v][1:v]{graph}", "-f", "null", "-"],
             check=True, capture_output=True,
