@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workers.media.analysis.blocks import Grid, blockiness, grid_of
 from workers.media.analysis.borders import Lit, find_borders, lit_shares
-from workers.media.analysis.edges import halo, overshoots
+from workers.media.analysis.edges import EdgeProfiles, edge_profiles, halo
 from workers.media.analysis.gradients import banded_share, banding
 from workers.media.analysis.levels import (
     Cast,
@@ -54,7 +54,7 @@ class _Gathered:
     lit: list[Lit] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
     banded: list[float] = field(default_factory=list)
-    overshoots: list[NDArray[np.float32]] = field(default_factory=list)
+    edges: list[EdgeProfiles] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
     strips: list[tuple[Plane8, ...]] = field(default_factory=list)
 
@@ -97,7 +97,7 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         borders=find_borders(gathered.lit),
         blockiness=blockiness(gathered.grids),
         banding=banding(gathered.banded),
-        halo=halo(gathered.overshoots),
+        halo=halo(gathered.edges),
         flicker=flicker(gathered.movements),
         shake=shake(gathered.movements),
         cuts_per_minute=cuts_per_minute(gathered.movements, _rate(video), video.frame_count),
@@ -125,8 +125,11 @@ def _measure(run: SampleRun) -> _Gathered:
         estimate = estimate_noise(first, second)
         if estimate is not None:
             gathered.noise.append(estimate)
-    for detail in run.details:
+    for number, detail in enumerate(run.details):
         _measure_detail(detail, gathered)
+        if number == 0:
+            # What a codec or a maker did to a scene, it did to all of its pictures.
+            _measure_structure(detail, gathered)
     gathered.movements.append(movement_of([picture.small for picture in run.pictures]))
     if len(run.pictures) > 2:
         gathered.strips.append(tuple(picture.strip for picture in run.pictures))
@@ -137,11 +140,14 @@ def _measure_detail(detail: Detail, into: _Gathered) -> None:
     into.histograms.append(histogram_of(detail.tone))
     into.sharpness.append(sharpness(detail.middle))
     into.lit.append(lit_shares(detail))
-    into.overshoots.append(overshoots(detail.middle))
     chroma = chroma_of(detail)
     if chroma is not None:
         into.saturation.append(chroma[0])
         into.casts += [] if chroma[1] is None else [chroma[1]]
+
+
+def _measure_structure(detail: Detail, into: _Gathered) -> None:
+    into.edges.append(edge_profiles(detail.middle))
     grid = grid_of(detail.middle)
     into.grids += [] if grid is None else [grid]
     share = banded_share(detail.middle)
