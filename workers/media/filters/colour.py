@@ -1,4 +1,7 @@
-"""One fixed curve for luma and one fixed correction for chroma: the same for every frame, so nothing can flicker."""
+"""One fixed curve for luma, one fixed correction for chroma and local contrast that keeps edges clean.
+
+Everything is the same for every frame and depends on that frame only, so nothing can flicker by itself.
+"""
 
 from typing import Final
 
@@ -17,8 +20,29 @@ _LOCAL_RADIUS_DIVISOR: Final = 24
 _HEADROOM: Final = 0.25
 """Share of the range next to black and white in which local contrast fades out."""
 
-_LOCAL_GAIN: Final = 0.22
-"""Added share of the distance from the neighbourhood's mean, for a `local_contrast` of 1."""
+_LOCAL_GAIN: Final = 0.25
+"""Added share of the distance from the smooth picture, for a `local_contrast` of 1."""
+
+_EDGE_CODES: Final = 20.0
+"""Deviation of a neighbourhood, in 8-bit code values, that counts as an edge and is kept out of the detail."""
+
+_REDUCED: Final = 4
+"""The smooth picture is fitted on a picture reduced by this much."""
+
+_SMALLEST_PX: Final = 4
+"""Of that picture: the blur takes no less."""
+
+_VIVID: Final = (48.0, 96.0)
+"""Chroma magnitude, 8-bit code values, between which more saturation fades out: no colour reaches the range's end."""
+
+_SKIN: Final = (-0.545, 0.839)
+"""Direction of skin of all tones in the plane of Cb and Cr: the I axis of YIQ, at 123 degrees."""
+
+_SKIN_NEARNESS: Final = (0.90, 0.97)
+"""Cosine of the angle to it between which a colour turns into skin: 26 and 14 degrees."""
+
+_SKIN_SHARE: Final = 0.3
+"""Share of the added saturation that skin gets."""
 
 
 def luma_curve(step: ColourStep, bits: int, *, is_full_range: bool) -> NDArray[np.int64]:
@@ -75,17 +99,20 @@ def _bend(
     return bent
 
 
-def chroma_curve(shift: float, saturation: float, bits: int) -> NDArray[np.int64]:
-    """Lookup table for one chroma plane: neutral axis moved by `shift` (8-bit code values), then scaled."""
+def chroma_curve(shift: float, bits: int) -> NDArray[np.int64]:
+    """Lookup table for one chroma plane: neutral axis moved by `shift` (8-bit code values)."""
     unit = 1 << (bits - 8)
-    centre, top = 128 * unit, (1 << bits) - 1
-    codes = np.arange(top + 1)
-    moved = centre + (codes - centre + shift * unit) * saturation
-    return np.clip(np.rint(moved), 0, top).astype(np.int64)
+    top = (1 << bits) - 1
+    return np.clip(np.rint(np.arange(top + 1) + shift * unit), 0, top).astype(np.int64)
 
 
 def correct_colour(clip: Clip, step: ColourStep) -> Clip:
-    """Apply the curves; local contrast as a fixed linear filter, which leaves the mean of every frame alone."""
+    """Apply local contrast, the curve, the shift of the neutral axis and the saturation.
+
+    Args:
+        clip: YUV or gray, 8 to 16 bits.
+        step: what to apply.
+    """
     node = clip.node
     bits = clip.bits
     if step.local_contrast > 0:
@@ -93,23 +120,74 @@ def correct_colour(clip: Clip, step: ColourStep) -> Clip:
     if (step.black, step.white, step.gamma) != (0.0, 1.0, 1.0):
         curve = luma_curve(step, bits, is_full_range=clip.is_full_range)
         node = vs.core.std.Lut(node, planes=[0], lut=curve.tolist())
-    for plane, shift in ((1, step.cb_shift), (2, step.cr_shift)):
-        if shift or step.saturation != 1.0:
-            table = chroma_curve(shift, step.saturation, bits)
-            node = vs.core.std.Lut(node, planes=[plane], lut=table.tolist())
+    if node.format.num_planes == 3:
+        for plane, shift in ((1, step.cb_shift), (2, step.cr_shift)):
+            if shift:
+                node = vs.core.std.Lut(node, planes=[plane], lut=chroma_curve(shift, bits).tolist())
+        if step.saturation != 1.0:
+            node = _saturated(node, step.saturation)
     return clip.with_node(node)
 
 
+def _saturated(node: VideoNode, saturation: float) -> VideoNode:
+    """More or less distance from neutral; more of it stops short of vivid colours and spares skin."""
+    core = vs.core
+    bits = node.format.bits_per_sample
+    blue, red = (core.std.ShufflePlanes(node, plane, vs.GRAY) for plane in (1, 2))
+    centre, unit = 1 << (bits - 1), float(1 << (bits - 8))
+    cb, cr = f"x {centre} - {unit} /", f"y {centre} - {unit} /"
+    size = f"{cb} dup * {cr} dup * + sqrt"
+    vivid = f"{_VIVID[1]} {size} - {_VIVID[1] - _VIVID[0]} / 0 max 1 min"
+    nearness = f"{cb} {_SKIN[0]} * {cr} {_SKIN[1]} * + {size} 0.001 + /"
+    low, high = _SKIN_NEARNESS
+    skin = f"{nearness} {low} - {high - low} / 0 max 1 min"
+    gain = f"{saturation - 1} {vivid} * 1 {1 - _SKIN_SHARE} {skin} * - * 1 +"
+    if saturation < 1:
+        gain = f"{saturation}"
+    mixed = [core.std.Expr([blue, red], f"{plane} {centre} - {gain} * {centre} +") for plane in ("x", "y")]
+    return core.std.ShufflePlanes([node, *mixed], [0, 0, 0], vs.YUV)
+
+
 def _locally_contrasted(node: VideoNode, amount: float, *, is_full_range: bool) -> VideoNode:
-    """Move luma away from its neighbourhood's mean, less and less towards black and white so that nothing clips."""
-    if min(node.width, node.height) < _SMALLEST_BLURRED_PX:
-        return node
-    radius = max(2, node.height // _LOCAL_RADIUS_DIVISOR)
-    blurred = vs.core.std.BoxBlur(node, planes=[0], hradius=radius, vradius=radius, hpasses=2, vpasses=2)
+    """Move luma away from the smooth picture, less and less towards black and white so that nothing clips.
+
+    The smooth picture follows edges (guided filter: He, Sun and Tang 2010; fitted on a reduced picture: He and Sun
+    2015), so that they get no halo.
+    """
+    core = vs.core
+    luma = core.std.ShufflePlanes(node, 0, vs.GRAY)
+    scale, offset = _smooth_picture(luma)
     black, white, _ = _levels(node.format.bits_per_sample, is_full_range=is_full_range)
     margin = 1 / (_HEADROOM * (white - black))
-    room = f"x y > {white} x - x {black} - ? {margin} * 1 min 0 max"
-    return vs.core.std.Expr([node, blurred], [f"x y - {_LOCAL_GAIN * amount} * {room} * x +", ""])
+    detail = "x y x * z + -"
+    room = f"{detail} 0 > {white} x - x {black} - ? {margin} * 1 min 0 max"
+    contrasted = core.std.Expr(
+        [luma, scale, offset], f"{detail} {_LOCAL_GAIN * amount} * {room} * x +", luma.format.id
+    )
+    if node.format.num_planes == 1:
+        return contrasted
+    return core.std.ShufflePlanes([contrasted, node, node], [0, 1, 2], vs.YUV)
+
+
+def _smooth_picture(luma: VideoNode) -> tuple[VideoNode, VideoNode]:
+    """Two float pictures a and b of the same size: the smooth picture is a x luma + b, in the luma's code values."""
+    core = vs.core
+    unit = float(1 << (luma.format.bits_per_sample - 8))
+    radius = max(1, luma.height // _LOCAL_RADIUS_DIVISOR // _REDUCED)
+    width, height = (max(_SMALLEST_PX, -(-size // _REDUCED)) for size in (luma.width, luma.height))
+    small = core.resize.Bilinear(luma, width, height)
+
+    def mean(clip: VideoNode) -> VideoNode:
+        return core.std.BoxBlur(clip, hradius=radius, vradius=radius)
+
+    small = core.std.Expr(small, "x", vs.GRAYS)
+    middle = mean(small)
+    square = mean(core.std.Expr(small, "x x *"))
+    edges = (_EDGE_CODES * unit) ** 2
+    scale = core.std.Expr([square, middle], f"x y y * - 0 max dup {edges} + /")
+    offset = core.std.Expr([middle, scale], "x 1 y - *")
+    large = [core.resize.Bilinear(mean(part), luma.width, luma.height) for part in (scale, offset)]
+    return large[0], large[1]
 
 
 def _levels(bits: int, *, is_full_range: bool) -> tuple[int, int, int]:
