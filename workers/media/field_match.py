@@ -24,6 +24,7 @@ from workers.media.field_combing import (
     sticks_out,
     woven_combing,
 )
+from workers.media.field_groups import FieldGroup, cut_into_groups
 from workers.protocol.media import FieldOrder
 
 _FLOOR_CODES: Final = 1.0
@@ -40,20 +41,9 @@ _FILM_EVENNESS: Final = 0.03
 _VIDEO_EVENNESS: Final = 0.1
 """The least combing nearby as a share of the most: 0–0.02 on film, coded badly, too, and 0.1–0.9 on video."""
 
-_MISMATCHED: Final = 0.3
-"""Two fields that comb and fit less than this much worse than others nearby show two moments; below, the combing is
-what coding with the wrong neighbours left behind."""
-
-_ORPHAN: Final = 0.8
-"""A field that belongs to none, in the scale of combing and change, 0–1: dearer than any pulldown, cheaper than a
-wrong partner for every field that follows."""
-
-_ORPHAN_AT_END: Final = 0.55
-"""Two of them cost more than one pair that combs: video keeps all its pictures."""
-
-_RHYTHM: Final = {(2, 2): 0.03, (3, 3): 0.06}
-_ACROSS_PICTURES: Final = 0.02
-"""Two fields of two coded pictures: where everything fits, coded pictures are left as they are."""
+_MISMATCHED: Final = 0.25
+"""Two fields that comb this much of what others nearby do show two moments; below, the combing is what coding with
+the wrong neighbours left behind: 0.06 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +114,11 @@ class FieldMatcher:
             return _one_to_one(self._count)
         combing = [*self._combing, _combing(latest.weaves, -1)]
         inside = _mismatch(combing, self._sticking)
-        groups = [group for group in _groups(inside, self._change) if group.size > 1]
+        groups = [group for group in cut_into_groups(inside, _relative(self._change)) if group.size > 1]
         pictures = [_film_picture(group, top_first=self._top_first) for group in groups]
         table = np.array(pictures, np.int64)
-        is_combed = [self._sticks_out[group.pair] and inside[group.pair] > _MISMATCHED for group in groups]
+        strong = _shows_two_moments(self._sticking)
+        is_combed = [self._sticks_out[group.pair] and bool(strong[group.pair]) for group in groups]
         return FieldMatches(table[:, 0], table[:, 1], np.array(is_combed), table[:, 2], self._count)
 
     def _add_field(self, field: Luma, *, is_top: bool) -> None:
@@ -155,19 +146,6 @@ class _Latest:
     fields: list[Luma]
     textures: list[BlockMap]
     weaves: list[BlockMap]
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Neighbouring fields, numbered in the order in which they were shown."""
-
-    start: int
-    size: int
-
-    @property
-    def pair(self) -> int:
-        """The field that is woven with the next one: of three fields, the two of the same coded picture."""
-        return self.start + (self.size == 3 and self.start % 2)
 
 
 def _combing(weaves: Sequence[BlockMap], which: int) -> float:
@@ -199,53 +177,11 @@ def _mismatch(combing: Sequence[float], sticking: Sequence[float]) -> list[float
     return mismatch
 
 
-def _groups(inside: Sequence[float], change: Sequence[float]) -> list[_Group]:
-    """The cheapest way to cut all fields into groups.
-
-    Args:
-        inside: how little each field fits the next one, 0–1.
-        change: from each field to the one after the next, summed up.
-    """
-    fields = len(inside) + 1
-    repeated = [*_relative(change), 1.0]
-    # cheapest[end][size]: cost of the best cut of the fields before `end` whose last group has that size.
-    cheapest: list[dict[int, float]] = [{0: 0.0}]
-    came_from: list[dict[int, int]] = [{}]
-    for end in range(1, fields + 1):
-        costs: dict[int, float] = {}
-        origins: dict[int, int] = {}
-        for size in range(1, min(3, end) + 1):
-            start = end - size
-            own = _cost(start, size, inside, repeated) if size > 1 else _orphan(start, fields)
-            before, origin = min((cost + _rhythm(last, size), last) for last, cost in cheapest[start].items())
-            costs[size], origins[size] = before + own, origin
-        cheapest.append(costs)
-        came_from.append(origins)
-    return _traced_back(cheapest, came_from)
-
-
-def _traced_back(cheapest: Sequence[dict[int, float]], came_from: Sequence[dict[int, int]]) -> list[_Group]:
-    end = len(cheapest) - 1
-    size = min(cheapest[end], key=cheapest[end].__getitem__)
-    groups: list[_Group] = []
-    while end > 0:
-        groups.append(_Group(end - size, size))
-        end, size = end - size, came_from[end][size]
-    return groups[::-1]
-
-
-def _cost(start: int, size: int, inside: Sequence[float], repeated: Sequence[float]) -> float:
-    if size == 2:
-        return inside[start] + _ACROSS_PICTURES * (start % 2)
-    return inside[start] + inside[start + 1] + repeated[start]
-
-
-def _orphan(start: int, fields: int) -> float:
-    return _ORPHAN_AT_END if start in {0, fields - 1} else _ORPHAN
-
-
-def _rhythm(last: int, size: int) -> float:
-    return _RHYTHM.get((last, size), 0.0)
+def _shows_two_moments(sticking: Sequence[float]) -> NDArray[np.bool_]:
+    """Whether fields comb like others before them or after them: a cut beside video combs more than all of it."""
+    around = _windows(sticking)
+    before, after = around[:, :_NEIGHBOURS].max(axis=1), around[:, -_NEIGHBOURS:].max(axis=1)
+    return np.asarray(np.array(sticking) > _MISMATCHED * np.minimum(before, after), np.bool_)
 
 
 def _relative(sums: Sequence[float]) -> list[float]:
@@ -260,7 +196,7 @@ def _windows(sums: Sequence[float]) -> NDArray[np.float64]:
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
 
 
-def _film_picture(group: _Group, *, top_first: bool) -> tuple[int, int, int]:
+def _film_picture(group: FieldGroup, *, top_first: bool) -> tuple[int, int, int]:
     """Source of the top field, of the bottom field, and of the time."""
     numbers = (group.pair // 2, (group.pair + 1) // 2)
     first_is_top = (group.pair % 2 == 0) == top_first

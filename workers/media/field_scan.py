@@ -1,91 +1,45 @@
 """Progressive, interlaced or telecine: told by motion in short runs of pictures, whatever the file says. Pure.
 
-Weave a picture's fields with those of the next picture, both ways. In interlaced motion one way is a field apart and
-combs as little as the picture itself, the other is three fields apart and combs far more; which way says which field
-comes first. In progressive motion both ways are a picture apart and comb alike, and the picture itself does not.
-In pulldown some pictures are like progressive ones, and the others find a partner that does not comb at all.
-Texture, noise, flashes, cuts and pans comb both ways alike: only the difference counts.
+Each pair of pictures is evidence for one or the other (`field_evidence`); runs are judged by their pairs, the file by
+its runs.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from math import sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.media.field_combing import SMALLEST_LINES, Luma, PairCombing, combs, own_combing, pair_combing
+from workers.media.field_combing import SMALLEST_LINES, BlockMap, Luma, PairCombing, own_combing, pair_combing
+from workers.media.field_evidence import PairEvidence, PairKind, judge_pair
+from workers.media.field_match import FieldMatcher
 from workers.protocol.analysis import Figure, ScanFinding, ScanKind
 from workers.protocol.media import FieldOrder
 
-_MOVING_CODES: Final = 1.0
-_MOVING_SHARE: Final = 0.25
-"""A block moves where a weave combs more than its best weave by this many codes and this share of it: noise with a
-standard deviation of 20 stays below in 98 of 100 blocks, and what passes has no direction."""
-
-_MIN_BLOCKS: Final = 6
-_ONE_SIDED: Final = 0.22
-"""Share of the excess that one direction must hold. Interlaced motion holds 0.6–1, less where a codec that knew
-nothing of fields smoothed the combing away; of progressive pairs that pass the next two tests none holds over 0.12."""
-
-_AGREEING: Final = 0.55
-"""How far the blocks must agree on the direction, 0–1. Interlaced 0.7–1; noise with σ 20 below 0.5."""
-
-_SURE_DIRECTION: Final = 4.5
-"""Sum of the blocks' directions in standard deviations of a sum of random ones."""
-
-_LEANING: Final = 0.08
-"""From here on a pair with a direction is no evidence for progressive pictures."""
-
-_CLEAN_SHARE: Final = 0.5
 _MANY_COMBED: Final = 0.6
 _FEW_COMBED: Final = 0.2
 """Shares of a run's pairs that make it interlaced, and that make it a mixture."""
-
-_PARTNERED: Final = 0.35
-"""Excess of a picture's own combing over its best partner's, as a share of the worst weave's: about 0 interlaced,
-0.5 in pulldown."""
 
 _MIN_PAIRS: Final = 2
 _HIGHEST_INTERLACED_RATE: Final = 31
 """Pictures per second; no format has more pairs of fields, so faster files must show it twice as often."""
 
 _AGREEING_PAIRS: Final = 0.75
+_LONG_RUN: Final = 8
+_REPEATED_SHARE: Final = 0.1
+_COMBED_FILM_SHARE: Final = 0.15
+"""Pulldown repeats one picture in five, so at least one in ten; of woven video none was ever taken for a repetition."""
+
+_FILM_WEIGHT: Final = 2 / 3
 _SURE_PAIRS: Final = 12
 _SAME_CODES: Final = 0.6
 """A block of a repeated picture changes by less than this on average …"""
 
 _SAME_SHARE: Final = 0.12
 """… or by less than this share of what blocks of the run's moving pictures change by: coding noise."""
-
-
-class PairKind(StrEnum):
-    """What a pair of consecutive pictures is evidence for."""
-
-    STILL = "still"
-    PROGRESSIVE = "progressive"
-    INTERLACED = "interlaced"
-    PARTNERED = "partnered"
-    """Combed, but a field of the neighbouring picture fits without combing."""
-    UNCLEAR = "unclear"
-
-
-@dataclass(frozen=True, slots=True)
-class PairEvidence:
-    """One pair's verdict.
-
-    Attributes:
-        kind: what it speaks for.
-        is_top_first: which field came first; means something for interlaced and partnered pairs only.
-    """
-
-    kind: PairKind
-    is_top_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,66 +69,19 @@ def scan_fields(
     for run in usable:
         pairs = [*_pairs(run)]
         evidence = [judge_pair(own, pair) for own, pair in pairs]
-        found.append(_judge_run(evidence, rate))
+        finding = _judge_run(evidence, rate)
+        found.append(_reconsider(run, finding) if finding.kind is ScanKind.MIXED else finding)
         repeats.append(_count_repeats([pair for _, pair in pairs]))
     return _combine(found, flagged), _share(repeats)
 
 
-def _pairs(run: Sequence[Luma]) -> Iterable[tuple[NDArray[np.float32], PairCombing]]:
+def _pairs(run: Sequence[Luma]) -> Iterable[tuple[BlockMap, PairCombing]]:
     """Each pair with the earlier picture's own combing."""
     own = own_combing(run[0])
     for earlier, later in pairwise(run):
         pair = pair_combing(earlier, later)
         yield own, pair
         own = pair.own
-
-
-def judge_pair(own: NDArray[np.float32], pair: PairCombing) -> PairEvidence:
-    """What one pair of pictures is evidence for.
-
-    Args:
-        own: combing of the earlier picture as it is, a map of blocks.
-        pair: the weaves of both.
-    """
-    best = np.minimum(np.minimum(own, pair.own), np.minimum(pair.later_top, pair.later_bottom))
-    worst = np.maximum(pair.later_top, pair.later_bottom)
-    moving = worst - best > _MOVING_CODES + _MOVING_SHARE * best
-    if int(moving.sum()) < _MIN_BLOCKS:
-        return PairEvidence(PairKind.STILL)
-    earlier, later, top, bottom = (
-        float(values[moving].sum()) for values in (own, pair.own, pair.later_top, pair.later_bottom)
-    )
-    low, high = min(top, bottom), max(top, bottom)
-    excess = high - min(earlier, later, low)
-    direction = (pair.later_bottom - pair.later_top)[moving]
-    agreement = abs(float(direction.sum())) / max(1e-6, float(np.abs(direction).sum()))
-    sureness = abs(float(direction.sum())) / max(1e-6, sqrt(float(np.square(direction).sum())))
-    one_sided = (high - low) / max(1e-6, excess)
-    has_direction = agreement >= _AGREEING and sureness >= _SURE_DIRECTION
-    if has_direction and one_sided >= _ONE_SIDED:
-        is_partnered = max(earlier, later) - low >= _PARTNERED * (high - low)
-        return PairEvidence(PairKind.PARTNERED if is_partnered else PairKind.INTERLACED, top < bottom)
-    is_clean = low - max(earlier, later) >= _CLEAN_SHARE * excess
-    is_leaning = has_direction and one_sided >= _LEANING
-    return PairEvidence(PairKind.PROGRESSIVE if is_clean and not is_leaning else PairKind.UNCLEAR)
-
-
-def is_interlaced(before: Luma, picture: Luma, after: Luma) -> bool:
-    """Whether one picture's fields show two moments: it combs, or its neighbours show that its fields moved.
-
-    Args:
-        before: luma of the picture before, shape (height, width), 8-bit code values; at the start the picture itself.
-        picture: the one that is judged.
-        after: the next one, or itself at the end.
-    """
-    if picture.shape[0] < SMALLEST_LINES:
-        return False
-    fields = {PairKind.INTERLACED, PairKind.PARTNERED}
-    return (
-        combs(picture)
-        or judge_pair(own_combing(before), pair_combing(before, picture)).kind in fields
-        or judge_pair(own_combing(picture), pair_combing(picture, after)).kind in fields
-    )
 
 
 def _judge_run(evidence: Sequence[PairEvidence], rate: Fraction | None) -> _RunFinding:
@@ -194,6 +101,19 @@ def _judge_run(evidence: Sequence[PairEvidence], rate: Fraction | None) -> _RunF
     else:
         kind = ScanKind.INTERLACED if share > _MANY_COMBED else ScanKind.MIXED
     return _RunFinding(kind, votes, pairs)
+
+
+def _reconsider(run: Sequence[Luma], finding: _RunFinding) -> _RunFinding:
+    """Badly coded pulldown looks like a mixture pair by pair; all its fields together tell a film."""
+    if len(run) < _LONG_RUN:
+        return finding
+    matcher = FieldMatcher(finding.votes.most_common(1)[0][0])
+    for picture in run:
+        matcher.add(picture)
+    matches = matcher.finish()
+    repeated = len(matches.decimated) / len(run)
+    is_film = repeated >= _REPEATED_SHARE and float(matches.is_combed.mean()) <= _COMBED_FILM_SHARE
+    return replace(finding, kind=ScanKind.TELECINE) if is_film else finding
 
 
 def _combine(found: Sequence[_RunFinding], flagged: FieldOrder) -> ScanFinding:
@@ -219,11 +139,12 @@ def _combine(found: Sequence[_RunFinding], flagged: FieldOrder) -> ScanFinding:
 
 
 def _overall(weights: Counter[ScanKind]) -> ScanKind:
-    """Pulldown with clean scenes stays pulldown: matching fields leaves clean pictures alone."""
-    kinds = {kind for kind, weight in weights.items() if weight}
-    if kinds <= {ScanKind.TELECINE, ScanKind.PROGRESSIVE} and ScanKind.TELECINE in kinds:
+    """Pulldown with other scenes stays pulldown as long as film prevails: matching fields copes with the others."""
+    moments = weights.total() - weights[ScanKind.PROGRESSIVE]
+    if moments and weights[ScanKind.TELECINE] >= _FILM_WEIGHT * moments:
         return ScanKind.TELECINE
-    return next(iter(kinds)) if len(kinds) == 1 else ScanKind.MIXED
+    kinds = [kind for kind, weight in weights.items() if weight]
+    return kinds[0] if len(kinds) == 1 else ScanKind.MIXED
 
 
 def _count_repeats(pairs: Sequence[PairCombing]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import vapoursynth as vs
 
-from workers.media.field_scan import is_interlaced
+from workers.media.field_evidence import is_interlaced
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.media import FieldOrder
 from workers.protocol.settings import ChainSpeed, DeinterlaceOutput
