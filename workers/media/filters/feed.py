@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from workers.media.filters.clip import VideoNode
 from workers.media.filters.formats import Family, PlanarFormat, planes
+from workers.media.filters.inverse_telecine import COMBED
 from workers.media.frame_map import Recipe
 from workers.media.frames import TimedFrame
 
@@ -73,7 +74,7 @@ class Feed:
             if recipe.bottom != recipe.top:
                 self._write(recipe.bottom, target, _BOTTOM_LINES)
             if recipe.is_combed:
-                _renew_bottom_lines(target)
+                target.props[COMBED] = 1
         except BaseException as error:
             if self.error is None:
                 self.error = error
@@ -89,15 +90,6 @@ class Feed:
             into[:height, :width][lines] = plane[lines]
             into[:height, width:][lines] = plane[lines, -1:]
             into[height:] = into[height - 1]
-
-
-def _renew_bottom_lines(target: Any) -> None:
-    """Lines of the bottom field as the mean of their neighbours: nothing that fits them is left."""
-    for number in range(target.format.num_planes):
-        plane = np.asarray(target[number])
-        above = plane[0:-1:2][: plane[1::2].shape[0]].astype(np.uint32)
-        below = np.concatenate([plane[2::2], plane[-1:]])[: above.shape[0]].astype(np.uint32)
-        plane[1::2] = (above + below + 1) // 2
 
 
 def _padded(size: int, shift: int) -> int:

@@ -24,6 +24,7 @@ from workers.media.filters.feed import Feed, FrameSupply
 from workers.media.filters.formats import PlanarFormat
 from workers.media.filters.geometry import picture_size, turn
 from workers.media.filters.grain import grain
+from workers.media.filters.inverse_telecine import settle_combed
 from workers.media.filters.sharpen import sharpen
 from workers.media.filters.stabilise import stabilise
 from workers.media.filters.tone_map import tone_map
@@ -126,6 +127,7 @@ def build(
 
 
 _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
+    StepKind.INVERSE_TELECINE: settle_combed,
     StepKind.DEINTERLACE: deinterlace,
     StepKind.CROP: crop,
     StepKind.DEBLOCK: deblock,
@@ -142,6 +144,7 @@ _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
 
 _IN_REFERENCES: Final = frozenset(
     {
+        StepKind.INVERSE_TELECINE,
         StepKind.DEINTERLACE,
         StepKind.CROP,
         StepKind.TONE_MAP,
