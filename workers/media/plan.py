@@ -7,9 +7,11 @@ from typing import Final
 
 from workers.media.decisions.colour import decide_colour
 from workers.media.decisions.crop import decide_crop
+from workers.media.decisions.deband import decide_deband
 from workers.media.decisions.deblock import decide_deblock
 from workers.media.decisions.decision import Decision
 from workers.media.decisions.deflicker import decide_deflicker
+from workers.media.decisions.dehalo import decide_dehalo
 from workers.media.decisions.denoise import decide_denoise
 from workers.media.decisions.encoding import Output, decide_encoding, keeps_hdr
 from workers.media.decisions.fields import decide_deinterlace, decide_inverse_telecine
@@ -130,6 +132,8 @@ def _decisions(
         decide_tone_map(video, settings),
         denoising,
         decide_stabilise(video, analysis, settings, tables),
+        decide_dehalo(analysis, settings),
+        decide_deband(analysis, settings),
         decide_colour(video, analysis, settings),
         enlarging,
         decide_sharpen(analysis, settings, is_denoised=denoise is not None),

@@ -25,7 +25,7 @@ from workers.media.analysis.levels import (
     sharpness,
 )
 from workers.media.analysis.movement import Movement, cuts_per_minute, flicker, movement_of, shake
-from workers.media.analysis.pictures import Detail, Plane8, SampleRun
+from workers.media.analysis.pictures import Crop, Detail, Plane8, SampleRun
 from workers.media.field_scan import scan_fields
 from workers.media.noise import NoiseEstimate, estimate_noise
 from workers.protocol.analysis import Analysis
@@ -34,6 +34,8 @@ from workers.protocol.media import VideoStreamInfo
 _NOISE_PERCENTILE: Final = 75.0
 """Over the samples: noise varies, and what is left in the noisiest quarter would be seen."""
 
+_NOISE_LINES: Final = 512
+_NOISE_COLUMNS: Final = 896
 _CORRELATED_BELOW: Final = 0.6
 _MEASURED_AT_ONCE: Final = 2
 """More would keep more large pictures in memory than they gain."""
@@ -122,7 +124,7 @@ def _measured(runs: Iterable[SampleRun]) -> Iterator[_Gathered]:
 def _measure(run: SampleRun) -> _Gathered:
     gathered = _Gathered()
     for first, second in run.noise_pairs:
-        estimate = estimate_noise(first, second)
+        estimate = estimate_noise(_centre(first), _centre(second))
         if estimate is not None:
             gathered.noise.append(estimate)
     for number, detail in enumerate(run.details):
@@ -134,6 +136,14 @@ def _measure(run: SampleRun) -> _Gathered:
     if len(run.pictures) > 2:
         gathered.strips.append(tuple(picture.strip for picture in run.pictures))
     return gathered
+
+
+def _centre(middle: Crop) -> Crop:
+    """Enough blocks for the noise; aligned to those of a codec."""
+    height, width = middle.shape
+    top = max(0, (height - _NOISE_LINES) // 32 * 16)
+    left = max(0, (width - _NOISE_COLUMNS) // 32 * 16)
+    return middle[top : top + _NOISE_LINES, left : left + _NOISE_COLUMNS]
 
 
 def _measure_detail(detail: Detail, into: _Gathered) -> None:

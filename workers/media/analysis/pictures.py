@@ -13,10 +13,11 @@ type Plane8 = NDArray[np.uint8]
 type Crop = NDArray[np.uint8] | NDArray[np.float32]
 """8-bit code values; with fractions where the source has more than 8 bits or the full range."""
 
-STRIP_PX: Final = 1280
+STRIP_PX: Final = 960
 """Most columns of a picture that are kept at full resolution: motion of fields is seen in them as well."""
 
 MIDDLE_LINES: Final = 720
+MIDDLE_COLUMNS: Final = 1280
 SMALL_PX: Final = 320
 """Width, about, of the small whole picture."""
 
@@ -50,7 +51,7 @@ class SamplePicture:
     """One picture.
 
     Attributes:
-        strip: luma of all lines, at most 1280 columns of the middle.
+        strip: luma of all lines, at most 960 columns of the middle.
         small: luma of the whole picture, reduced to about 320 columns.
         detail: None where only movement is looked at.
     """

@@ -15,8 +15,10 @@ from workers.media.encoders.catalogue import PIXEL_FORMAT_8, PIXEL_FORMAT_10
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
 from workers.media.filters.crop import crop
+from workers.media.filters.deband import deband
 from workers.media.filters.deblock import deblock
 from workers.media.filters.deflicker import deflicker
+from workers.media.filters.dehalo import dehalo
 from workers.media.filters.deinterlace import deinterlace
 from workers.media.filters.deliver import deliver, unify
 from workers.media.filters.denoise import denoise
@@ -35,8 +37,10 @@ from workers.media.tables import FrameTables, TablesError
 from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
+    DebandStep,
     DeblockStep,
     DeflickerStep,
+    DehaloStep,
     DenoiseStep,
     PlanStep,
     SharpenStep,
@@ -111,11 +115,7 @@ def build(
     )
     everything = plan.steps
     unavoidable = [step for step in everything if step.kind in _IN_REFERENCES]
-    intended = [
-        step
-        for step in everything
-        if not isinstance(step, DeblockStep | DenoiseStep | UpscaleStep | SharpenStep)
-    ]
+    intended = [step for step in everything if not isinstance(step, _JUDGED)]
 
     def finish(steps: Sequence[PlanStep]) -> VideoNode:
         size = picture_size(source.width_px, source.height_px, steps)
@@ -133,6 +133,8 @@ _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
     StepKind.DEBLOCK: deblock,
     StepKind.TONE_MAP: tone_map,
     StepKind.DENOISE: denoise,
+    StepKind.DEHALO: dehalo,
+    StepKind.DEBAND: deband,
     StepKind.COLOUR: correct_colour,
     StepKind.UPSCALE: upscale,
     StepKind.SHARPEN: sharpen,
@@ -141,6 +143,9 @@ _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
 }
 """Each is given the step of its kind. Steps that only the frame map follows are not among them."""
 
+
+_JUDGED: Final = DeblockStep | DenoiseStep | DehaloStep | DebandStep | UpscaleStep | SharpenStep
+"""Steps that must not harm what they find clean; whether they did is seen against a picture without them."""
 
 _IN_REFERENCES: Final = frozenset(
     {

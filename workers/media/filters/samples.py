@@ -9,6 +9,7 @@ import vapoursynth as vs
 from av.video.frame import VideoFrame
 
 from workers.media.analysis.pictures import (
+    MIDDLE_COLUMNS,
     MIDDLE_LINES,
     PROFILE_SAMPLES,
     SMALL_PX,
@@ -33,8 +34,8 @@ from workers.protocol.steps import ToneMapStep
 _ALIGNED_PX: Final = 16
 """Crops begin where a codec's block may begin."""
 
-_DETAILED: Final = frozenset({0, 1, 5, 8, 9})
-"""Positions in a run: two pairs for noise, and one between them."""
+_DETAILED: Final = frozenset({0, 1, 5, 9})
+"""Positions in a run: a pair for noise, and two more pictures."""
 
 
 class _OnePicture:
@@ -158,8 +159,8 @@ def _whole(plane: Plane, gain: float, offset: float, *, must_copy: bool) -> Plan
 
 
 def _middle(luma: Plane, gain: float, offset: float) -> Crop:
-    top, left = _first(luma.shape[0], MIDDLE_LINES), _first(luma.shape[1], STRIP_PX)
-    crop = luma[top : top + MIDDLE_LINES, left : left + STRIP_PX]
+    top, left = _first(luma.shape[0], MIDDLE_LINES), _first(luma.shape[1], MIDDLE_COLUMNS)
+    crop = luma[top : top + MIDDLE_LINES, left : left + MIDDLE_COLUMNS]
     if gain == 1.0 and offset == 0.0:
         return np.array(crop, np.uint8)
     return crop.astype(np.float32) * np.float32(gain) + np.float32(offset)
