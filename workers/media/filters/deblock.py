@@ -14,7 +14,7 @@ lost up to 1 dB at quantiser 6; a window of one frame gained 0.0 to 0.9.
 """
 
 from workers.media.filters.clip import Clip
-from workers.media.filters.denoise import in_frequency_domain
+from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.steps import DeblockStep
 
 
