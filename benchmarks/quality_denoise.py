@@ -55,6 +55,8 @@ DEGRADATIONS: Final = (
     Degradation("white σ 40", 40, None, has_peers=False, is_judged=False),
     Degradation("camera σ 6, H.264 crf 20", 6, 20, has_peers=False, is_judged=False),
 )
+_FOR_SPEEDS: Final = (DEGRADATIONS[0], DEGRADATIONS[2])
+"""What the other speeds are compared on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def rows() -> list[Row]:
         for name in (*names(natural=True), *names(natural=False))
         for degradation in DEGRADATIONS
         for speed in ChainSpeed
-        if speed is ChainSpeed.BALANCED or degradation in DEGRADATIONS[:3]
+        if speed is ChainSpeed.BALANCED or degradation in _FOR_SPEEDS
     ]
     with ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn")) as pool:
         gains = list(pool.map(_measured, *zip(*tasks, strict=True)))
@@ -122,7 +124,7 @@ def _measured(name: str, degradation: Degradation, speed: ChainSpeed) -> Gain:
             sigma=ours.analysis.noise_sigma,
             passed_gate=ours.gate is None or ours.gate.passed,
         )
-        if not degradation.has_peers or speed is not ChainSpeed.BALANCED:
+        if not (degradation.has_peers and clip.is_natural and speed is ChainSpeed.BALANCED):
             return gain
         return _with_peer(gain, path, truth, clip.bits, (before_db, before_vmaf))
 
@@ -208,10 +210,10 @@ def _detail_row(gains: list[Gain], kind: str) -> Row:
 def _speed_rows(natural: list[Gain]) -> list[Row]:
     made = []
     for speed in ChainSpeed:
-        chosen = [gain for gain in natural if gain.speed is speed and gain.degradation in DEGRADATIONS[:3]]
+        chosen = [gain for gain in natural if gain.speed is speed and gain.degradation in _FOR_SPEEDS]
         parts = [
             f"{degradation.name} {mean(gain.db for gain in chosen if gain.degradation == degradation):+.2f} dB"
-            for degradation in DEGRADATIONS[:3]
+            for degradation in _FOR_SPEEDS
         ]
         milliseconds = mean(gain.cpu_s for gain in chosen) * 1000
         made.append(

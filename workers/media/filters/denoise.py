@@ -1,35 +1,91 @@
 """Noise removal: motion-compensated averaging, then a three-frame frequency-domain filter.
 
-Thresholds are multiples of the measured σ. They come from a search over six clips, σ 5–40 and codec-shaped noise
-(resulting gains: benchmarks and DECISIONS.md). Planes keep their depth; SAD thresholds are meant for 8 bits and
-scaled by the library.
+Thresholds are multiples of the measured σ. They come from a search over four natural clips with white noise of σ 10
+and 20 and with camera noise after H.264 (resulting gains: benchmarks and DECISIONS.md). Planes keep their depth; SAD
+thresholds are meant for 8 bits and scaled by the library.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import vapoursynth as vs
+from dfttest2 import Backend, DFTTest
 
 from workers.media.filters.clip import Clip, VideoNode
-from workers.media.filters.frequency import in_frequency_domain
+from workers.protocol.settings import ChainSpeed
 from workers.protocol.steps import DenoiseStep
 
 _BLOCK_PX: Final = 16
 _OVERLAP_PX: Final = 8
-_HALF_PEL: Final = 2
 _STRONG_SIGMA: Final = 20.0
 """From here on blocks match less surely and a lower threshold per σ gave the better picture."""
 
 _SMOOTHED_SEARCH_SIGMA: Final = 15.0
+_DFT_FRAMES: Final = 3
+_DFT_BLOCK_PX: Final = 16
+_SEARCH_VARIANCE: Final = 1.5
+"""Of the filter before the motion search, times σ²: it may be stronger, because nobody sees its pictures."""
+
+_HALF_PEL: Final = 2
+_WHOLE_PEL: Final = 1
+_LARGE_PX: Final = 4_000_000
+"""Above this, motion in whole pixels is fine enough, and planes of half pixels would take four times the memory."""
+
+_PLUGIN_THREADS: Final = 4096
+"""More threads than ever take part in one job; each that does costs the plugin one small buffer."""
 
 _SMALLEST_SIDE_PX: Final = 2 * _BLOCK_PX
 
 
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """How a speed is set.
+
+    Attributes:
+        overlap_px: of the blocks of the frequency-domain filter: 8 puts each pixel into 4 of them, 12 into 16.
+        variance: of that filter, times σ²; the more pictures were averaged, the less noise is left for it.
+        is_search_filtered: whether the pictures in which motion is searched go through the same kind of filter
+            instead of a plain smoothing.
+    """
+
+    overlap_px: int
+    variance: float
+    is_search_filtered: bool
+
+
+_EFFORTS: Final = {
+    ChainSpeed.FAST: _Effort(8, 0.8, is_search_filtered=False),
+    ChainSpeed.BALANCED: _Effort(8, 0.45, is_search_filtered=True),
+    ChainSpeed.BEST: _Effort(12, 0.45, is_search_filtered=True),
+}
+
+
 def denoise(clip: Clip, step: DenoiseStep) -> Clip:
     """Luma and chroma denoised by the planned σ."""
-    node = clip.node
+    node, effort = clip.node, _EFFORTS[step.speed]
+    variance = effort.variance
     if step.degrain_radius and min(node.width, node.height) >= _SMALLEST_SIDE_PX << node.format.subsampling_w:
-        node = _degrained(node, step)
-    return clip.with_node(in_frequency_domain(node, variance=0.8 * step.effective_sigma**2))
+        node = _degrained_planes(node, step, effort)
+    else:
+        variance = _EFFORTS[ChainSpeed.FAST].variance
+    return clip.with_node(
+        _in_frequency_domain(
+            node, variance * step.effective_sigma**2, frames=_DFT_FRAMES, overlap=effort.overlap_px
+        )
+    )
+
+
+def _in_frequency_domain(node: VideoNode, variance: float, *, frames: int, overlap: int) -> VideoNode:
+    # The plugin counts the pool's threads when a filter is made, and ends the process when more than that many ever
+    # come by: threads of a pool that was larger for an earlier job do.
+    threads = vs.core.num_threads
+    vs.core.num_threads = max(threads, _PLUGIN_THREADS)
+    try:
+        return DFTTest(
+            node, tbsize=frames, sbsize=_DFT_BLOCK_PX, sosize=overlap, sigma=variance, backend=_backend()
+        )
+    finally:
+        vs.core.num_threads = threads
 
 
 def thsad_per_sigma(step: DenoiseStep) -> float:
@@ -39,25 +95,44 @@ def thsad_per_sigma(step: DenoiseStep) -> float:
     return 40.0 if step.effective_sigma >= _STRONG_SIGMA else 60.0
 
 
-def _degrained(node: VideoNode, step: DenoiseStep) -> VideoNode:
+def _degrained_planes(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
+    """Luma alone where the motion search does not know the chroma format, as 4:1:1 of DV tapes."""
+    form = node.format
+    if form.subsampling_w <= 1 and form.subsampling_h <= 1:
+        return _degrained(node, step, effort)
+    luma = _degrained(vs.core.std.ShufflePlanes(node, 0, vs.GRAY), step, effort)
+    return vs.core.std.ShufflePlanes([luma, node, node], [0, 1, 2], vs.YUV)
+
+
+def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
     sigma = step.effective_sigma
+    is_large = node.width * node.height > _LARGE_PX and step.speed is not ChainSpeed.BEST
+    pel = _WHOLE_PEL if is_large else _HALF_PEL
     blocks = {"blksize": [_BLOCK_PX, _BLOCK_PX], "overlap": [_OVERLAP_PX, _OVERLAP_PX]}
     mvu = vs.core.mvu
-    vectors = mvu.AnalyseMany(
-        mvu.Super(_search_clip(node, sigma), pel=_HALF_PEL, **blocks), radius=step.degrain_radius, **blocks
-    )
+    searched = mvu.Super(_search_clip(node, sigma, effort), pel=pel, **blocks)
     return mvu.Degrain(
         node,
-        mvu.Super(node, pel=_HALF_PEL, onelevel=1, **blocks),
-        vectors,
+        mvu.Super(node, pel=pel, onelevel=1, **blocks),
+        mvu.AnalyseMany(searched, radius=step.degrain_radius, **blocks),
         thsad=[round(thsad_per_sigma(step) * sigma)],
         thscd1=round(400 + 12 * sigma),
     )
 
 
-def _search_clip(node: VideoNode, sigma: float) -> VideoNode:
+def _search_clip(node: VideoNode, sigma: float, effort: _Effort) -> VideoNode:
     """Smoothed, for finding motion only."""
+    if effort.is_search_filtered:
+        overlap = _DFT_BLOCK_PX // 2
+        return _in_frequency_domain(node, _SEARCH_VARIANCE * sigma**2, frames=1, overlap=overlap)
     smooth = vs.core.std.Convolution(node, [1, 2, 1, 2, 4, 2, 1, 2, 1])
-    if sigma >= _SMOOTHED_SEARCH_SIGMA:
-        smooth = vs.core.std.Convolution(smooth, [1, 4, 6, 4, 1], mode="hv")
-    return smooth
+    return (
+        vs.core.std.Convolution(smooth, [1, 4, 6, 4, 1], mode="hv")
+        if sigma >= _SMOOTHED_SEARCH_SIGMA
+        else smooth
+    )
+
+
+def _backend() -> Any:
+    """The hand-vectorised plugin where it exists (x86-64), else the one for every other processor."""
+    return Backend.CPU() if hasattr(vs.core, "dfttest2_cpu") else Backend.GCC()
