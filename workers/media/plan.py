@@ -136,7 +136,7 @@ def _decisions(
         decide_deband(analysis, settings),
         decide_colour(video, analysis, settings),
         enlarging,
-        decide_sharpen(analysis, settings, is_denoised=denoise is not None),
+        decide_sharpen(analysis, settings),
         decide_grain(settings, denoise),
         decide_geometry(video, crop=crop, factor=factor),
         decide_frame_rate(video, settings),

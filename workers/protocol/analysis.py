@@ -97,6 +97,8 @@ class Analysis(WireModel):
     """Share of the picture's area that is a smooth gradient broken into steps of one or two codes."""
     halo: Figure = Figure()
     """Overshoot beside strong edges as a share of the edge's height."""
+    softness: Figure = Figure()
+    """Width in px of the sharpest tenth of the edges, from their steepest slope: about 1 to 2.5 in sharp pictures."""
     flicker: Figure = Figure()
     """Standard deviation of the picture's mean luma around its own running mean, in 8-bit code values."""
     shake: Figure = Figure()

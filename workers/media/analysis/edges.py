@@ -1,4 +1,4 @@
-"""Bright and dark lines beside edges, left by someone's sharpening, from luma alone. Pure."""
+"""What edges look like across: how wide they are, and what someone's sharpening left beside them. Luma only, pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +18,7 @@ _EVERY_LINE: Final = 8
 _MOST_EDGES: Final = 1500
 _MIN_EDGES: Final = 80
 _SURE_EDGES: Final = 400
+_STEEPEST_PERCENTILE: Final = 90.0
 _TYPICAL: Final = 0.008
 """Overshoot of the typical profile, as a share of the edge's height, from which on it is no chance: it was 0.000 on
 nine references and 0.008 to 0.16 on five of six that had been sharpened."""
@@ -68,13 +69,23 @@ def _across(middle: Crop) -> NDArray[np.float32]:
     return values
 
 
+def softness(found: list[EdgeProfiles]) -> Figure:
+    """Width of the sharpest tenth of all edges, in px: out of focus may be what is behind, but not everything."""
+    profiles = _all(found)
+    if len(profiles) < _MIN_EDGES:
+        return Figure()
+    slopes = (profiles[:, _REACH_PX + 1] - profiles[:, _REACH_PX - 1]) / 2
+    steepest = float(np.percentile(slopes, _STEEPEST_PERCENTILE))
+    return Figure(value=1 / max(steepest, 1e-3), confidence=min(1.0, len(profiles) / _SURE_EDGES))
+
+
 def halo(found: list[EdgeProfiles]) -> Figure:
     """Median over the edges of their overshoot and undershoot; sure only where the typical profile has one, too.
 
     Texture beside an edge exceeds its plateaus as well, but not at the same distance every time: the median profile
     of all edges is smooth there.
     """
-    profiles = np.concatenate([one.values for one in found]) if found else np.zeros((0, 1), np.float32)
+    profiles = _all(found)
     if len(profiles) < _MIN_EDGES:
         return Figure()
     before = slice(_REACH_PX - _PLATEAU_PX + 1, _REACH_PX)
@@ -87,3 +98,7 @@ def halo(found: list[EdgeProfiles]) -> Figure:
         value=max(0.0, float(overshoot + undershoot) / 2),
         confidence=min(1.0, len(profiles) / _SURE_EDGES) * min(1.0, stands_out / _TYPICAL),
     )
+
+
+def _all(found: list[EdgeProfiles]) -> NDArray[np.float32]:
+    return np.concatenate([np.zeros((0, 2 * _REACH_PX + 1), np.float32), *(one.values for one in found)])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workers.media.analysis.blocks import Grid, blockiness, grid_of
 from workers.media.analysis.borders import Lit, find_borders, lit_shares
-from workers.media.analysis.edges import EdgeProfiles, edge_profiles, halo
+from workers.media.analysis.edges import EdgeProfiles, edge_profiles, halo, softness
 from workers.media.analysis.gradients import banded_share, banding
 from workers.media.analysis.levels import (
     Cast,
@@ -100,6 +100,7 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         blockiness=blockiness(gathered.grids),
         banding=banding(gathered.banded),
         halo=halo(gathered.edges),
+        softness=softness(gathered.edges),
         flicker=flicker(gathered.movements),
         shake=shake(gathered.movements),
         cuts_per_minute=cuts_per_minute(gathered.movements, _rate(video), video.frame_count),

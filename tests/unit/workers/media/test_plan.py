@@ -3,7 +3,7 @@ from fractions import Fraction
 import pytest
 
 from workers.media.plan import output_colour, output_size, plan_enhancement, without_picture_steps
-from workers.protocol.analysis import Analysis, ColourCast, ScanFinding, ScanKind
+from workers.protocol.analysis import Analysis, ColourCast, Figure, ScanFinding, ScanKind
 from workers.protocol.media import (
     ColourInfo,
     ContentLight,
@@ -159,8 +159,9 @@ def test_an_unsure_cast_is_left_alone() -> None:
 
 
 def test_strong_noise_is_never_sharpened() -> None:
+    soft = Figure(value=4.0, confidence=1.0)
     for sigma, sharpens in ((3.0, True), (9.0, False)):
-        steps = plan_enhancement(info(), measured(noise_sigma=sigma), SETTINGS).steps
+        steps = plan_enhancement(info(), measured(noise_sigma=sigma, softness=soft), SETTINGS).steps
         assert any(isinstance(step, DenoiseStep) for step in steps)
         assert any(isinstance(step, SharpenStep) for step in steps) is sharpens
 
