@@ -1,0 +1,62 @@
+"""How fast and how small the engine is, against the goals and against ffmpeg in the same run; prints a markdown table.
+
+Usage: python benchmarks/speed.py [--quick] [--rounds 3] [--rows clean,noisy,pipeline,...] [--out FILE]
+
+Every figure is the median of the rounds; wall time decides, processor time stands beside it for busy machines.
+Exit code 1 when a goal is missed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+if __package__ in {None, ""}:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import speed_cancel, speed_memory, speed_pipeline, speed_tasks, speed_transcode
+from benchmarks.quality import machine, table
+from benchmarks.quality_row import Row, Verdict, be_quick
+
+GROUPS: Final[dict[str, Callable[[int], list[Row]]]] = {
+    "clean": speed_transcode.clean_rows,
+    "noisy": speed_transcode.noisy_rows,
+    "pipeline": speed_pipeline.rows,
+    "memory": lambda _rounds: speed_memory.rows(),
+    "metadata": speed_tasks.metadata_rows,
+    "preview": speed_tasks.preview_rows,
+    "cancel": speed_cancel.rows,
+}
+
+
+def main() -> int:
+    """Measure the chosen groups."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="shorter clips")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", default=",".join(GROUPS), help="groups, separated by commas")
+    parser.add_argument("--out", type=Path, help="write the table to this file, too")
+    options = parser.parse_args()
+    if options.quick:
+        be_quick()
+    unknown = set(options.rows.split(",")) - GROUPS.keys()
+    if unknown:
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}")
+    rows: list[Row] = []
+    for name in options.rows.split(","):
+        started = time.perf_counter()
+        rows += GROUPS[name](max(1, options.rounds))
+        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    text = f"{machine()}; `python benchmarks/speed.py {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n"
+    print(text)
+    if options.out is not None:
+        options.out.write_text(text, "utf-8")
+    return 1 if any(row.verdict is Verdict.MISSED for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
