@@ -6,13 +6,19 @@ hues stay; reference white is 203 cd/m² (ITU-R BT.2408-7).
 
 from typing import Final
 
+import numpy as np
 import vapoursynth as vs
+from numpy.typing import NDArray
 
 from workers.media.filters.clip import LINEAR, MATRIX_RGB, Clip, VideoNode
 from workers.protocol.steps import ToneMapStep
 
 REFERENCE_WHITE_NITS: Final = 203.0
 BT709: Final = 1
+_BRIGHTEST: Final = 10_000 / REFERENCE_WHITE_NITS
+"""Most light that PQ can say, in reference whites."""
+
+_TABLE_TOP: Final = 65_535
 
 _M1: Final = 2610 / 16384
 _M2: Final = 2523 / 4096 * 128
@@ -22,18 +28,22 @@ _C3: Final = 2392 / 4096 * 32
 """Constants of the perceptual quantiser, SMPTE ST 2084."""
 
 
-_PQ: Final = f"dup {_C2} * {_C1} + swap {_C3} * 1 + / {_M2} pow"
-"""Reverse Polish: luminance^m1 on the stack becomes the PQ code."""
-
-
 def perceptual(nits: float) -> float:
     """PQ code (0–1) of an absolute luminance in cd/m²."""
     powered = (max(0.0, nits) / 10_000) ** _M1
     return float(((_C1 + _C2 * powered) / (1 + _C3 * powered)) ** _M2)
 
 
+def absolute(code: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Luminance in cd/m² of PQ codes (0–1), any shape."""
+    powered = code ** (1 / _M2)
+    nits: NDArray[np.float64] = 10_000 * (np.maximum(powered - _C1, 0) / (_C2 - _C3 * powered)) ** (1 / _M1)
+    return nits
+
+
 def tone_map(clip: Clip, step: ToneMapStep) -> Clip:
-    """BT.709 SDR in 16-bit 4:4:4, limited range, whatever depth came in."""
+    """BT.709 SDR, limited range, 16 bits in the subsampling that came in."""
+    form = clip.node.format
     linear = vs.core.resize.Bicubic(
         clip.node,
         format=vs.RGBS,
@@ -47,10 +57,10 @@ def tone_map(clip: Clip, step: ToneMapStep) -> Clip:
         matrix=MATRIX_RGB,
         nominal_luminance=REFERENCE_WHITE_NITS,
     )
-    mapped = _compressed(linear, step.peak_nits)
+    wanted = vs.core.query_video_format(vs.YUV, vs.INTEGER, 16, form.subsampling_w, form.subsampling_h)
     node = vs.core.resize.Bicubic(
-        mapped,
-        format=vs.YUV444P16,
+        _compressed(linear, step.peak_nits),
+        format=wanted.id,
         matrix_in=MATRIX_RGB,
         transfer_in=LINEAR,
         primaries_in=clip.primaries,
@@ -59,45 +69,46 @@ def tone_map(clip: Clip, step: ToneMapStep) -> Clip:
         transfer=BT709,
         primaries=BT709,
         range_s="limited",
+        chromaloc=clip.chroma_location,
         # The curve has already brought white to 1.0; SDR counts its own white as 100 cd/m².
         nominal_luminance=100,
     )
-    return Clip(node, BT709, BT709, BT709, is_full_range=False)
+    return Clip(node, BT709, BT709, BT709, is_full_range=False, chroma_location=clip.chroma_location)
 
 
 def _compressed(linear: VideoNode, peak_nits: float) -> VideoNode:
     """Scale every pixel so that its largest channel follows the curve; 1.0 is reference white before and after.
 
-    Constants are multiplied, never divided by: VapourSynth R81 folds `pow C /` into a wrong power (gives 0).
+    The gain is looked up by the fourth root of the light, which spreads 16 bits about evenly over what is seen.
     """
     expr = vs.core.std.Expr
-    red, green, blue = (vs.core.std.ShufflePlanes(linear, plane, vs.GRAY) for plane in range(3))
-    brightest = expr([red, green, blue], "x y max z max 0.000001 max")
-    peak = max(peak_nits, REFERENCE_WHITE_NITS * 1.05)
-    source_white = perceptual(peak)
-    code = expr(
-        [brightest], f"x {REFERENCE_WHITE_NITS / 10_000} * {_M1} pow {_PQ} {1 / source_white} * 1 min"
-    )
-    rolled = _rolled_off(code, perceptual(REFERENCE_WHITE_NITS) / source_white)
-    decoded = expr([rolled], f"x {source_white} * {1 / _M2} pow")
-    light = expr(
-        [decoded],
-        f"x {_C1} - 0 max {_C2} x {_C3} * - / {1 / _M1} pow {10_000 / REFERENCE_WHITE_NITS} *",
-    )
-    gain = expr([light, brightest], "x y /")
-    scaled = [expr([plane, gain], "x y * 0 max 1 min") for plane in (red, green, blue)]
-    return vs.core.std.ShufflePlanes(scaled, [0, 0, 0], vs.RGB)
+    planes = vs.core.std.SplitPlanes(linear)
+    index = expr(planes, f"x y max z max 0 max sqrt sqrt {_TABLE_TOP / _BRIGHTEST**0.25} *", format=vs.GRAY16)
+    gain = vs.core.std.Lut(index, lutf=gain_table(peak_nits).tolist(), floatout=True)
+    gains = vs.core.std.ShufflePlanes([gain, gain, gain], [0, 0, 0], vs.RGB)
+    return expr([linear, gains], "x y *")
 
 
-def _rolled_off(code: VideoNode, target: float) -> VideoNode:
+def gain_table(peak_nits: float) -> NDArray[np.float64]:
+    """What light is multiplied by, shape (65536,); entry i is for (i / 65535)⁴ of 10,000 cd/m²."""
+    nits = (np.arange(_TABLE_TOP + 1) / _TABLE_TOP) ** 4 * 10_000
+    nits[0] = nits[1]
+    source_white = perceptual(max(peak_nits, REFERENCE_WHITE_NITS * 1.05))
+    powered = (nits / 10_000) ** _M1
+    code = ((_C1 + _C2 * powered) / (1 + _C3 * powered)) ** _M2
+    rolled = rolled_off(np.minimum(code / source_white, 1), perceptual(REFERENCE_WHITE_NITS) / source_white)
+    return absolute(rolled * source_white) / nits
+
+
+def rolled_off(code: NDArray[np.float64], target: float) -> NDArray[np.float64]:
     """BT.2390's Hermite spline: the identity below the knee, ending at `target` with slope 0.
 
     Args:
-        code: PQ code relative to the source's peak, 0–1.
+        code: PQ code relative to the source's peak, 0–1, any shape.
         target: PQ code of the target's white relative to the source's peak, 0.5–1.
     """
     knee = 1.5 * target - 0.5
-    along = vs.core.std.Expr([code], f"x {knee} - {1 / (1 - knee)} * 0 max")
+    along = np.maximum(code - knee, 0) / (1 - knee)
     cubic, square = 2 * knee + (1 - knee) - 2 * target, -3 * knee - 2 * (1 - knee) + 3 * target
-    spline = f"y {cubic} * {square} + y * {1 - knee} + y * {knee} +"
-    return vs.core.std.Expr([code, along], f"x {knee} < x {spline} ?")
+    spline = ((cubic * along + square) * along + (1 - knee)) * along + knee
+    return np.where(code < knee, code, spline)
