@@ -17,7 +17,7 @@ _AMOUNT: Final = 0.45
 _MOST: Final = 0.6
 _STRONG_NOISE: Final = 8.0
 _SOFT_PX: Final = 3.2
-"""Width of the sharpest edges. Forty sources: 0.9 to 2.4, one reference out of focus 2.9; blurred by 2.2 px: 2.5 to 6."""
+"""Width of the sharpest edges. Forty sources: 0.9 to 2.4, one out of focus 2.9; blurred by 2.2 px: 2.5 to 6."""
 
 _SURE: Final = 0.5
 

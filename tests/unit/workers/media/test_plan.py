@@ -115,7 +115,8 @@ def test_a_damaged_file_is_not_copied() -> None:
 
 def test_every_step_has_its_place_in_the_order() -> None:
     stream = video(field_order=FieldOrder.TOP_FIRST, sample_aspect_ratio=Fraction(4, 3))
-    analysis = measured(noise_sigma=5.0, black_level=0.1, white_level=0.8, scan=INTERLACED)
+    soft = Figure(value=4.0, confidence=1.0)
+    analysis = measured(noise_sigma=5.0, black_level=0.1, white_level=0.8, scan=INTERLACED, softness=soft)
     kinds = [step.kind for step in plan_enhancement(info(stream), analysis, SETTINGS).steps]
     assert kinds == [kind for kind in StepKind if kind in kinds]
     assert {StepKind.DEINTERLACE, StepKind.DENOISE, StepKind.COLOUR, StepKind.SHARPEN} < set(kinds)
