@@ -30,6 +30,16 @@ _MAX_RESIDUAL_PX: Final = 1.0
 _MIN_AGREEING: Final = 0.3
 """Share of the corners that must move alike: fewer do so when things move, not the camera."""
 
+_GRID: Final = 4
+_MIN_CELLS: Final = 7
+"""Of 4 x 4 parts of the picture, in so many corners must move alike: what moves in fewer is a thing, not the camera."""
+
+_AT_REST: Final = 0.3
+"""Share of the common movement below which a corner rests."""
+
+_MAX_AT_REST: Final = 0.2
+"""When so large a share of the corners rests, the camera does, whatever moves in front of it."""
+
 _LARGEST_STEP: Final = np.array([0.2, 0.2, 0.15, 0.12])
 """Largest movement between two pictures that is believed: shares of the sides, radians, logarithm."""
 
@@ -71,18 +81,37 @@ def _step(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> _Move:
     tracked = _tracked(before, now)
     if tracked is None:
         return _STILL
+    source, target = tracked
     matrix, inliers = cv2.estimateAffinePartial2D(
-        *tracked, method=cv2.RANSAC, ransacReprojThreshold=_MAX_RESIDUAL_PX
+        source, target, method=cv2.RANSAC, ransacReprojThreshold=_MAX_RESIDUAL_PX
     )
     # The library answers None where nothing fits; its stubs do not say so.
     found: Any = matrix
-    if found is None or float(np.mean(inliers)) < _MIN_AGREEING:
+    if found is None or not _is_camera(source, target, inliers.ravel() == 1, before.shape):
         return _STILL
     growth = max(1e-3, float(np.hypot(found[0, 0], found[1, 0])))
     turn = float(np.arctan2(found[1, 0], found[0, 0]))
     step = (float(found[0, 2]), float(found[1, 2]), turn, float(np.log(growth)))
     limits = _LARGEST_STEP * (before.shape[1], before.shape[0], 1, 1)
     return _STILL if bool((np.abs(step) > limits).any()) else step
+
+
+def _is_camera(
+    source: NDArray[np.float32],
+    target: NDArray[np.float32],
+    is_alike: NDArray[np.bool_],
+    shape: tuple[int, ...],
+) -> bool:
+    """Whether the corners that move alike are many, all over the picture, and do not move in front of resting ones."""
+    if float(is_alike.mean()) < _MIN_AGREEING:
+        return False
+    size = np.array([shape[1], shape[0]])
+    cells = np.clip(np.floor((source[is_alike] / size + 0.5) * _GRID), 0, _GRID - 1)
+    if len(np.unique(cells, axis=0)) < _MIN_CELLS:
+        return False
+    distances = np.hypot(*(target - source).T)
+    rests = distances < _AT_REST * np.median(distances[is_alike])
+    return float(rests.mean()) < _MAX_AT_REST
 
 
 def _tracked(

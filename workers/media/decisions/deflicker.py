@@ -11,8 +11,9 @@ from workers.protocol.media import HdrKind, VideoStreamInfo
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.steps import DeflickerStep, StepKind
 
-_SUSPECT_CODES: Final = 0.8
-"""Of mean luma, 8-bit code values. The samples only raise the suspicion: the curve of every picture decides."""
+_SUSPECT_CODES: Final = 0.6
+"""Of mean luma, 8-bit code values; clean clips stay below 0.4. The samples only raise the suspicion: the curve of
+every picture decides."""
 
 _SURE: Final = 0.3
 
