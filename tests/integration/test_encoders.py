@@ -1,5 +1,6 @@
 """Every encoder keeps one promise: each picture at its time, colours told, closed groups, proof that it decodes."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,10 +12,12 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.fixtures.small_films import CLOCK, noisy_pictures, uneven_times
-from workers.media import readback
+from workers.media import encoder_probe, readback
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.encode import VideoEncoder, VideoForm
+from workers.media.encoders.catalogue import ENCODERS
 from workers.media.proof import Proof, TrialDecoder
+from workers.media.size_prediction import NothingToPredictFromError, predict_size, trial_runs
 from workers.media.timestamps import FrameTime
 from workers.media.verify import Promise, Verdict, verify
 from workers.media.verify_form import CodedForm
@@ -197,3 +200,81 @@ def test_a_capped_bit_rate_is_kept(tmp_path: Path, plan: EncoderPlan) -> None:
     limit = round(free.stat().st_size * 8 / 8 / 3)
     encoded(capped, plan.model_copy(update={"max_bit_rate": limit}), times=times)
     assert capped.stat().st_size < 0.75 * free.stat().st_size
+
+
+# ------------------------------------------------------------ trials
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_probe, "_findings", {})
+
+
+NVENC = ENCODERS["hevc_nvenc"]
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
+def test_a_trial_codes_pictures_and_gets_them_back(plan: EncoderPlan, pixel_format: str) -> None:
+    if pixel_format == "yuv420p10le" and ENCODERS[plan.encoder].input_10 is None:
+        assert not encoder_probe.probe_encoder(ENCODERS[plan.encoder], pixel_format=pixel_format).is_usable
+    else:
+        assert "8 frames" in encoder_probe.try_encoder(plan.encoder, (192, 128), pixel_format)
+
+
+@pytest.mark.parametrize(
+    "program, detail",
+    [
+        ("import os; os.abort()", "ended its process"),
+        ("print('a driver says hello'); raise SystemExit(3)", "ended its process with code 3"),
+        ("import threading; threading.Event().wait()", "did not end within"),
+        ('print(\'{"is_usable": false, "detail": "no such device"}\')', "no such device"),
+        ('print(\'{"is_usable": true, "detail": "8 frames"}\'); raise SystemExit(1)', "8 frames"),
+    ],
+)
+def test_a_driver_that_fails_takes_nothing_down(
+    untried: None, monkeypatch: pytest.MonkeyPatch, program: str, detail: str
+) -> None:
+    monkeypatch.setattr(encoder_probe, "_LIMIT_S", 2.0)
+    monkeypatch.setattr(encoder_probe, "_command", lambda: (sys.executable, "-c", program))
+    finding = encoder_probe.probe_encoder(NVENC)
+    assert not finding.is_usable
+    assert detail in finding.detail
+
+
+def test_a_trial_is_made_once_and_the_first_encoder_that_works_is_enough(
+    untried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = 'print(\'{"is_usable": true, "detail": "8 frames"}\')'
+    monkeypatch.setattr(encoder_probe, "_command", lambda: (sys.executable, "-c", program))
+    assert encoder_probe.probe_encoder(NVENC).is_usable
+    monkeypatch.setattr(encoder_probe, "_command", lambda: pytest.fail("it was tried again"))
+    assert list(encoder_probe.probe_encoders([NVENC, ENCODERS["hevc_qsv"]])) == ["hevc_nvenc"]
+
+
+def test_the_trial_of_a_real_driver_ends_with_a_reason(untried: None) -> None:
+    finding = encoder_probe.probe_encoder(NVENC)
+    assert finding.is_usable or finding.detail
+
+
+# ------------------------------------------------------------ size
+
+
+def test_the_predicted_size_is_near_the_real_one(tmp_path: Path, plan: EncoderPlan) -> None:
+    count = 120
+    times = tuple(FrameTime(number * 3000, 3000) for number in range(count))
+    encoded(tmp_path / "film.mp4", plan, times=times)
+    shots = pictures(plan, count)
+    runs = trial_runs(plan, count)
+    assert runs.count == 2
+    form = VideoForm(shots[0].width, shots[0].height, CLOCK, Fraction(30), SDR)
+    samples = [shots[start : start + runs.length] for start in (0, 60)]
+    size = predict_size(samples, plan, form, seconds=4.0, frame_count=count)
+    assert size == pytest.approx((tmp_path / "film.mp4").stat().st_size, rel=0.35)
+    capped = plan.model_copy(update={"max_bit_rate": 16_000})
+    assert predict_size(samples, capped, form, seconds=4.0, frame_count=count) < 16_000 * 4 / 8 + 5000
+
+
+def test_without_pictures_there_is_no_prediction(plan: EncoderPlan) -> None:
+    form = VideoForm(64, 64, CLOCK, Fraction(30), SDR)
+    with pytest.raises(NothingToPredictFromError):
+        predict_size([], plan, form, seconds=1, frame_count=30)

@@ -91,9 +91,10 @@ def justified_bit_rate(video: VideoStreamInfo, form: OutputForm, codec: VideoCod
     rate = float(form.rate) if form.rate is not None else source_rate
     scale = _scale(form.width_px * form.height_px, rate)
     most = (_MOST_BITS_PER_NOISY_PIXEL if form.is_noisy else _MOST_BITS_PER_PIXEL) * scale
-    shown = f"pictures of {form.width_px} × {form.height_px} can show"
-    bits, reason = most, f"No more than {shown}"
+    bits, reason = most, "no more than pictures of this size can show"
     weight = _EFFICIENCY.get(video.codec or "")
+    if weight is not None and form.is_noisy:
+        weight = max(1.0, weight)  # no codec is much better at noise than another
     if weight is not None and video.bit_rate:
         growth = scale / _scale(max(1, video.width_px * video.height_px), source_rate)
         source = video.bit_rate * weight * max(1.0, growth)
@@ -101,14 +102,19 @@ def justified_bit_rate(video: VideoStreamInfo, form: OutputForm, codec: VideoCod
         if by_source < most:
             bits = by_source
             reason = (
-                f"No more than {by_source / (video.bit_rate * max(1.0, growth)):.2g} times "
+                f"no more than {by_source / (video.bit_rate * max(1.0, growth)):.2g} times "
                 f"the source's {video.bit_rate / 1e6:.3g} Mbit/s of {video.codec}"
             )
             reason += " for as many pixels" if growth > 1 else ""
     bits *= RELATIVE_SIZE[codec]
     capped = max(_ROUNDED_TO, round(bits / _ROUNDED_TO) * _ROUNDED_TO)
     noise = ", whose noise is kept" if form.is_noisy else ""
-    return BitRateCap(capped, f"{reason}{noise}: at most {capped / 1e6:.3g} Mbit/s.")
+    return BitRateCap(capped, f"At most {capped / 1e6:.3g} Mbit/s: {reason}{noise}.")
+
+
+def is_from_better_codec(video: VideoStreamInfo) -> bool:
+    """True where H.264 needs clearly more bits than the source to show the same."""
+    return _EFFICIENCY.get(video.codec or "", 0.0) > 1
 
 
 def _by_source(source: float, form: OutputForm, scale: float) -> float:
