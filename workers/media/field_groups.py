@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_ORPHAN: Final = 0.8
+_ORPHAN: Final = 0.75
 """A field that belongs to none, in the scale of combing and change, 0–1: dearer than any pulldown, cheaper than a
 wrong partner for every field that follows."""
 

@@ -186,6 +186,8 @@ def _shows_two_moments(sticking: Sequence[float]) -> NDArray[np.bool_]:
 
 def _relative(sums: Sequence[float]) -> list[float]:
     """Each as a share of the largest around it, 0–1; about 0 where all are little."""
+    if not sums:
+        return []
     shares: list[float] = (np.array(sums) / (_windows(sums).max(axis=1) + _LITTLE)).tolist()
     return shares
 
