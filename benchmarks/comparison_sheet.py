@@ -42,7 +42,9 @@ _TEXT_PX: Final = 30
 _SHOWN: Final = 12
 """Number of the picture that is shown: temporal filters have found their stride by then."""
 
-_DEFAULT: Final = EnhancementSettings()
+_FAITHFUL: Final = EnhancementSettings(colour=False)
+"""Where there is a right answer, colours are left alone: changing them is wanted, and would count as an error."""
+
 _COLUMNS: Final = ("before", "this program", "ffmpeg's best")
 
 
@@ -60,7 +62,7 @@ class Subject:
     title: str
     spoilt: Callable[[Path], list[NDArray[np.float32]] | None]
     filters: tuple[str, ...]
-    wanted: EnhancementSettings = _DEFAULT
+    wanted: EnhancementSettings = _FAITHFUL
 
 
 def _clean(clip: CleanClip) -> list[NDArray[np.float32]]:
@@ -122,9 +124,14 @@ SUBJECTS: Final = (
     Subject("white noise, sigma 15", _noisy("park", 15), tuple(settings(15))),
     Subject("camera noise, then H.264", _filmed, tuple(settings(10))),
     Subject("drawn, white noise, sigma 10", _noisy("bbb", 10), tuple(settings(10))),
-    Subject("dull and tinted", _dull, ("normalize=smoothing=30:independence=0.5",)),
+    Subject("dull and tinted", _dull, ("normalize=smoothing=30:independence=0.5",), EnhancementSettings()),
     Subject("interlaced", _woven, ("bwdif=mode=0:parity=0:deint=0", "yadif=mode=0:parity=0:deint=0")),
-    Subject("half the size", _small, ("scale=iw*2:ih*2:flags=lanczos",), EnhancementSettings(upscale=2)),
+    Subject(
+        "half the size",
+        _small,
+        ("scale=iw*2:ih*2:flags=lanczos",),
+        EnhancementSettings(upscale=2, colour=False),
+    ),
 )
 
 
