@@ -25,6 +25,7 @@ from workers.media.probe import examine
 from workers.media.production import Material, material
 from workers.media.quick_analysis import quick_analysis
 from workers.protocol.analysis import Analysis
+from workers.protocol.media import MediaInfo
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
 from workers.protocol.settings import EnhancementSettings
@@ -64,16 +65,21 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
-    """Run a file through."""
+def opened(path: Path) -> tuple[Material, MediaInfo]:
+    """A file as an enhancement sees it."""
     examination = examine(path)
     video = examination.info.main_video
     assert video is not None, "clips have pictures"
-    source = material(path, examination.info, video, examination.main_scan)
+    return material(path, examination.info, video, examination.main_scan), examination.info
+
+
+def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
+    """Run a file through."""
+    source, info = opened(path)
     started = cpu_s()
     analysis = quick_analysis(source, threads=1)
     analysis_cpu = cpu_s() - started
-    plan = plan_enhancement(examination.info, analysis, settings, has_network=is_installed())
+    plan = plan_enhancement(info, analysis, settings, has_network=is_installed())
     vs.core.num_threads = 1
     started = cpu_s()
     nodes = _nodes(source, plan)

@@ -84,7 +84,7 @@ def rows() -> list[Row]:
         for name in (*names(natural=True), *names(natural=False))
         for degradation in DEGRADATIONS
         for speed in ChainSpeed
-        if speed is ChainSpeed.BALANCED or degradation in _FOR_SPEEDS
+        if speed is ChainSpeed.BALANCED or (degradation in _FOR_SPEEDS and name in names(natural=True))
     ]
     with ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn")) as pool:
         gains = list(pool.map(_measured, *zip(*tasks, strict=True)))
@@ -113,18 +113,19 @@ def _measured(name: str, degradation: Degradation, speed: ChainSpeed) -> Gain:
         noisy = [np.asarray(luma / clip.unit, np.float32) for luma in read_luma(path)]
         ours = enhanced(path, FAITHFUL.model_copy(update={"speed": speed}))
         pictures = [picture.astype(np.float32) for picture in ours.pictures]
-        before_db, before_vmaf = psnr_db(truth, noisy), vmaf_neg(truth, noisy)
+        is_default = speed is ChainSpeed.BALANCED
+        before_db, before_vmaf = psnr_db(truth, noisy), vmaf_neg(truth, noisy) if is_default else 0.0
         gain = Gain(
             clip=name,
             degradation=degradation,
             speed=speed,
             db=psnr_db(truth, pictures) - before_db,
-            vmaf=vmaf_neg(truth, pictures) - before_vmaf,
+            vmaf=vmaf_neg(truth, pictures) - before_vmaf if is_default else 0.0,
             cpu_s=ours.filter_cpu_s,
             sigma=ours.analysis.noise_sigma,
             passed_gate=ours.gate is None or ours.gate.passed,
         )
-        if not (degradation.has_peers and clip.is_natural and speed is ChainSpeed.BALANCED):
+        if not (degradation.has_peers and clip.is_natural and is_default):
             return gain
         return _with_peer(gain, path, truth, clip.bits, (before_db, before_vmaf))
 

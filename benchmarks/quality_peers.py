@@ -41,8 +41,8 @@ class PeerResult:
 
 def settings(sigma: float) -> Iterator[str]:
     """The grid around what each filter wants for noise of this σ."""
-    for share, patch, area in ((0.8, 7, 11), (1.0, 7, 11), (1.3, 7, 11), (0.7, 5, 15)):
-        yield f"nlmeans=s={min(30, share * sigma):.2f}:p={patch}:r={area}"
+    for share in (0.8, 1.0, 1.3):
+        yield f"nlmeans=s={min(30, share * sigma):.2f}:p=7:r=11"
     for share in (1.6, 2.4, 3.6):
         yield f"fftdnoiz=sigma={min(100, share * sigma):.2f}:block=32:overlap=0.5:prev=1:next=1"
     for share in (0.8, 1.4):

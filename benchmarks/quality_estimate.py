@@ -1,0 +1,132 @@
+"""Rows on the noise estimate: what the quick analysis finds in clips to which a known noise was added.
+
+White noise is stored losslessly; blocks that it clips do not count for the estimate. Film grain has clumps. What
+a codec leaves of camera noise is measured against the clean clip, in the flatter half of the picture's blocks: in
+texture the difference is what the codec took from the picture.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality_chain import opened
+from benchmarks.quality_clips import CleanClip, camera, grain, load, names, read_luma, white, write
+from benchmarks.quality_row import Row, Verdict
+from workers.media.noise import estimate_noise
+from workers.media.quick_analysis import quick_analysis
+
+_AT_ONCE: Final = 2
+_BLOCK_PX: Final = 16
+_FRAMES: Final = 12
+_WHITE: Final = (2.0, 5.0, 10.0, 20.0, 40.0)
+_GRAIN: Final = (3.0, 6.0, 12.0)
+_CODED: Final = ((6.0, 20), (10.0, 23), (16.0, 23), (24.0, 26))
+"""σ of camera noise and H.264's rate factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found in one clip; σ in 8-bit code values."""
+
+    clip: str
+    kind: str
+    label: str
+    truth: float
+    found: float
+    confidence: float
+
+
+def rows() -> list[Row]:
+    """All rows."""
+    tasks = [
+        (name, kind, sigma, crf)
+        for name in names(natural=True)
+        for kind, sigma, crf in (
+            *(("white", sigma, 0) for sigma in _WHITE),
+            *(("grain", sigma, 0) for sigma in _GRAIN),
+            *(("coded", sigma, crf) for sigma, crf in _CODED),
+        )
+    ]
+    with ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn")) as pool:
+        readings = list(pool.map(_read, *zip(*tasks, strict=True)))
+    by_kind = {
+        kind: [entry for entry in readings if entry.kind == kind] for kind in ("white", "grain", "coded")
+    }
+    return [
+        _row("white noise σ 2–40, clips within max(0.5, 5 %)", by_kind["white"], 0.5, 0.05),
+        _row("film grain σ 3–12, clips within 20 %", by_kind["grain"], 0.0, 0.2),
+        _row("camera noise after H.264, clips within 20 %", by_kind["coded"], 0.0, 0.2),
+        _speed_row(),
+    ]
+
+
+def _read(name: str, kind: str, sigma: float, crf: int) -> Reading:
+    cv2.setNumThreads(1)
+    whole = load(name)
+    clip = replace(whole, frames=whole.frames[:_FRAMES])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mkv"
+        if kind == "coded":
+            write(camera(clip, sigma), path, codec="libx264", options={"crf": str(crf), "preset": "medium"})
+        else:
+            write((white if kind == "white" else grain)(clip, sigma), path)
+        analysis = quick_analysis(opened(path)[0], threads=1)
+        truth = sigma if kind != "coded" else _remaining(clip, read_luma(path))
+    label = f"{sigma:g}" if kind != "coded" else f"{sigma:g}, crf {crf}"
+    return Reading(name, kind, label, truth, analysis.noise_sigma, analysis.noise_confidence)
+
+
+def _remaining(clip: CleanClip, decoded: Sequence[NDArray[np.float32]]) -> float:
+    """Root mean square difference in the flatter half of the blocks."""
+    errors, flatness = [], []
+    for planes, luma in zip(clip.frames, decoded, strict=True):
+        height, width = (size // _BLOCK_PX * _BLOCK_PX for size in luma.shape)
+        shape = (height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
+        clean = (planes[0][:height, :width] / clip.unit).reshape(shape)
+        noisy = (luma[:height, :width] / clip.unit).reshape(shape)
+        errors.append(((noisy - clean) ** 2).mean(axis=(1, 3)).ravel())
+        flatness.append(clean.std(axis=(1, 3)).ravel())
+    flat, error = np.concatenate(flatness), np.concatenate(errors)
+    return float(np.sqrt(error[flat <= np.median(flat)].mean()))
+
+
+def _row(what: str, readings: list[Reading], least: float, share: float) -> Row:
+    far = [entry for entry in readings if abs(entry.found - entry.truth) > max(least, share * entry.truth)]
+    verdict = Verdict.MISSED if far else Verdict.GOAL
+    errors = [abs(entry.found / entry.truth - 1) for entry in readings]
+    value = f"{len(readings) - len(far)} of {len(readings)}; median error {np.median(errors):.1%}"
+    beyond = "; ".join(
+        f"{entry.clip} {entry.label}: {entry.found:.2f} for {entry.truth:.2f}" for entry in far
+    )
+    return Row("estimate", what, "all", "", f"{value}. {beyond}" if beyond else value, "", verdict)
+
+
+def _speed_row() -> Row:
+    random = np.random.default_rng(1)
+    x, y = np.arange(1280), np.arange(720)[:, None]
+    spent = []
+    for number in range(7):
+        pair = [
+            np.clip(
+                110 + 40 * np.sin((x + 3 * at) / 31) + 30 * np.cos(y / 23) + random.normal(0, 8, (720, 1280)),
+                0,
+                255,
+            )
+            for at in (number, number + 1)
+        ]
+        first, second = (np.asarray(np.rint(picture), np.uint8) for picture in pair)
+        started = time.thread_time()
+        estimate_noise(first, second)
+        spent.append((time.thread_time() - started) * 1000)
+    value = float(np.median(spent))
+    verdict = Verdict.GOAL if value <= 10 else Verdict.MISSED
+    return Row("estimate", "processor time of a pair at 720p, ms", "≤ 10", "", f"{value:.1f}", "", verdict)
