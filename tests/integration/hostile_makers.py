@@ -86,8 +86,8 @@ BY_PROGRAM: Final[dict[str, tuple[str, ...]]] = {
         *_PICTURE, "color=gray:size=16384x64:rate=5:duration=1", "-c:v", "ffv1", "-pix_fmt", "yuv420p",
         "-frames:v", "2", "wide_16k.mkv",
     ),
-    "sar_huge.mkv": (*_source(), "-vf", "setsar=200/1", "-c:v", "ffv1", "sar_huge.mkv"),
-    "sar_tiny.mkv": (*_source(), "-vf", "setsar=1/200", "-c:v", "ffv1", "sar_tiny.mkv"),
+    "sar_huge.mkv": (*_source(), "-vf", "setsar=20/1", "-c:v", "ffv1", "sar_huge.mkv"),
+    "sar_tiny.mkv": (*_source(), "-vf", "setsar=1/20", "-c:v", "ffv1", "sar_tiny.mkv"),
     # Rates and times.
     "thousand_fps.mkv": (*_source(rate="1000", seconds="0.05"), "-c:v", "ffv1", "thousand_fps.mkv"),
     "ten_seconds_each.mkv": (*_source(rate="1/10", seconds="50"), *H264, "ten_seconds_each.mkv"),
@@ -115,8 +115,8 @@ BY_PROGRAM: Final[dict[str, tuple[str, ...]]] = {
     "interlaced.mpg": (*_source("96x64"), "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff",
                        "interlaced.mpg"),
     # Sound.
-    "thirty_tracks.mkv": (*_source(), *_sound(), "-map", "0:v", *(["-map", "1:a"] * 30), *H264, "-c:a", "pcm_s16le",
-                          "thirty_tracks.mkv"),
+    "thirty_tracks.mkv": (*_source(), *_sound("0.1"), "-map", "0:v", *(["-map", "1:a"] * 30), *H264,
+                          "-c:a", "pcm_s16le", "thirty_tracks.mkv"),
     "sound_65k.mkv": (*_source(), *_sound(rate=65000), *H264, "-c:a", "flac", "-ar", "65000", "sound_65k.mkv"),
     "sound_192k.mkv": (*_source(), *_sound(rate=192000), *H264, "-c:a", "flac", "sound_192k.mkv"),
     "sound_4k.mkv": (*_source(), *_sound(rate=4000), *H264, "-c:a", "pcm_u8", "sound_4k.mkv"),
@@ -329,3 +329,33 @@ def make(name: str, folder: Path) -> Path:
     if name in BY_PROGRAM:
         return by_program(BY_PROGRAM[name], folder)
     return BY_HAND[name](folder)
+
+
+WHOLE: Final[dict[str, tuple[str, ...]]] = {
+    "whole.mp4": (*_source(seconds="2"), *_sound("2"), *H264_B, "-g", "12", "-c:a", "aac", "-movflags", "+faststart",
+                  "whole.mp4"),
+    "whole.mkv": (*_source(seconds="2"), *_sound("2"), *H264_B, "-g", "12", "-c:a", "libopus", "whole.mkv"),
+    "whole.ts": (*_source(seconds="2"), *_sound("2"), "-c:v", "mpeg2video", "-bf", "2", "-c:a", "mp2", "whole.ts"),
+    "whole.avi": (*_source(seconds="2"), *_sound("2"), "-c:v", "mpeg4", "-c:a", "libmp3lame", "whole.avi"),
+}  # fmt: skip
+"""Sound files of four containers, to be damaged."""
+
+
+def damaged(whole: Path, seed: int) -> Path:
+    """A copy with some bits flipped: few or many, anywhere or in the first kilobyte, as the seed says."""
+    random = np.random.default_rng(seed)
+    data = bytearray(whole.read_bytes())
+    reach = min(len(data), 1024) if seed % 4 == 0 else len(data)
+    for at in random.integers(0, reach, size=int(random.choice([1, 5, 25, 200]))):
+        data[at] ^= 1 << int(random.integers(8))
+    path = whole.with_name(f"flipped{seed}{whole.suffix}")
+    path.write_bytes(data)
+    return path
+
+
+def cut(whole: Path, part: int, parts: int) -> Path:
+    """A copy that ends after `part` of `parts` equal pieces."""
+    data = whole.read_bytes()
+    path = whole.with_name(f"cut{part}{whole.suffix}")
+    path.write_bytes(data[: len(data) * part // parts])
+    return path

@@ -5,7 +5,7 @@ as it needs. Knows one track at a time and nothing of pictures.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -35,6 +35,9 @@ _PRIMING_SAMPLES: Final = 1024
 _GAP_S: Final = Fraction(1, 50)
 """Timestamps may wander by this much (milliseconds in Matroska, 90 kHz in MPEG) before sound is moved."""
 
+_SAMPLE_CLOCK: Final = Fraction(1, OUTPUT_RATE_HZ)
+_STRAY_S: Final = 60
+"""Further from its predecessor no last piece of sound is believed to be."""
 _MAX_FILL_S: Final = 3600
 """Longest silence that is made up for a gap in the timestamps."""
 
@@ -126,12 +129,13 @@ class AudioTrack:
         assert self._output is not None, "open() comes first"
         expected: int | None = None
         delay = 0
-        for packet in self._source_packets():
+        moments = ((packet, _moment_s(packet)) for packet in self._source_packets())
+        for packet, at in without_strays(moments):
             if expected is None:
                 if packet.pts is None:
                     continue
                 expected, delay = self._copied_start(packet, rate)
-            stated = expected if packet.pts is None else self._samples_at(packet, rate)
+            stated = expected if at is None else self._samples_at(packet, rate)
             tolerance = max(1, round(_tick_s(packet) * rate * 2))
             start = expected if abs(stated - expected) <= tolerance else stated
             if start < expected:
@@ -202,26 +206,25 @@ class AudioTrack:
 
     def _on_the_clock(self) -> Iterator[AudioFrame]:
         """Resampled sound without holes: silence where the source has a gap, a cut where it overlaps itself."""
-        resampler = AudioResampler(format="fltp", layout=self.plan.layout or "stereo", rate=OUTPUT_RATE_HZ)
+        resampling = _Resampling(self.plan.layout or "stereo")
         start: int | None = None
         made = 0
-        for frame in self._decoded():
-            at = None if frame.pts is None else (frame.pts * fraction(frame.time_base) - self._origin_s)
+        for frame, at in without_strays(self._placed()):
             position = None if at is None else round(at * OUTPUT_RATE_HZ)
             if start is None:
                 start = max(0, position or 0)
             gap = 0 if position is None else position - (start + made)
             frame.pts = None
-            pieces = resampler.resample(frame)
+            pieces = resampling.feed(frame)
             if abs(gap) > _GAP_S * OUTPUT_RATE_HZ:
                 pieces = self._adjusted(pieces, gap)
             for piece in pieces:
-                piece.pts = start + made
+                piece.pts, piece.time_base = start + made, _SAMPLE_CLOCK
                 made += piece.samples
                 yield piece
         if start is not None:
-            for piece in resampler.resample(None):
-                piece.pts = start + made
+            for piece in resampling.finish():
+                piece.pts, piece.time_base = start + made, _SAMPLE_CLOCK
                 made += piece.samples
                 yield piece
 
@@ -239,6 +242,11 @@ class AudioTrack:
                 kept.append(_tail(piece, cut))
         return kept
 
+    def _placed(self) -> Iterator[tuple[AudioFrame, Fraction | None]]:
+        """Every frame with its moment on the output's clock."""
+        for frame in self._decoded():
+            yield frame, None if frame.pts is None else frame.pts * fraction(frame.time_base) - self._origin_s
+
     def _decoded(self) -> Iterator[AudioFrame]:
         context = self._template.codec_context
         for packet in self._source_packets():
@@ -252,6 +260,53 @@ class AudioTrack:
             yield from context.decode(None)
         except av.FFmpegError:
             self.statistics.broken_packets += 1
+
+
+def without_strays[T](sound: Iterable[tuple[T, Fraction | None]]) -> Iterator[tuple[T, Fraction | None]]:
+    """Pieces of sound with their moments, None for a moment that cannot be right.
+
+    One flipped bit moves a timestamp by hours; it is known by its successor, which is back where it should be. The
+    last piece has no successor: far away from its predecessor it is not believed either.
+    """
+    held: tuple[T, Fraction | None] | None = None
+    before: Fraction | None = None
+    for piece, at in sound:
+        if held is not None:
+            believed = None if held[1] is not None and at is not None and at < held[1] else held[1]
+            before = believed if believed is not None else before
+            yield held[0], believed
+        held = (piece, at)
+    if held is not None:
+        is_far = held[1] is not None and before is not None and abs(held[1] - before) > _STRAY_S
+        yield held[0], None if is_far else held[1]
+
+
+def _moment_s(packet: MediaPacket) -> Fraction | None:
+    return None if packet.pts is None else packet.pts * _tick_s(packet)
+
+
+class _Resampling:
+    """Sound of any form to the output's, also when that form changes on the way, as broadcasts do."""
+
+    def __init__(self, layout: str) -> None:
+        self._layout = layout
+        self._form: tuple[str, str, int] | None = None
+        self._resampler: AudioResampler | None = None
+
+    def feed(self, frame: AudioFrame) -> list[AudioFrame]:
+        """What one frame, and a change before it, yield."""
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        before = self.finish() if form != self._form else []
+        if self._resampler is None:
+            self._form = form
+            self._resampler = AudioResampler(format="fltp", layout=self._layout, rate=OUTPUT_RATE_HZ)
+        return [*before, *self._resampler.resample(frame)]
+
+    def finish(self) -> list[AudioFrame]:
+        """What is still held."""
+        held = self._resampler.resample(None) if self._resampler is not None else []
+        self._resampler = None
+        return held
 
 
 def _tick_s(packet: MediaPacket) -> Fraction:

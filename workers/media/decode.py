@@ -4,6 +4,7 @@ Yields every frame the decoder can give, in presentation order, with libav's fra
 be decoded is counted and skipped. It knows nothing of timestamps beyond passing them on, and nothing of filters.
 """
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from workers.media.source import open_source
 
 _FRAMES: Final = "FRAME"
 _SLICES: Final = "SLICE"
+_WITHOUT_DISPLAY_TIMES: Final = "avi"
+"""libav passes the places of packets in the file off as times; with reordered pictures they belong to others."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class VideoDecoder:
         self._threads = threads
         self._container: InputContainer | None = None
         self._shape: tuple[int, int, str] | None = None
+        self._unshown: list[int] | None = None
         self.statistics = DecodeStatistics()
 
     def __enter__(self) -> Self:
@@ -99,12 +103,15 @@ class VideoDecoder:
         stream.thread_type = threading
         stream.thread_count = self._threads
         errors = DemuxErrors()
+        self._unshown = [] if container.format.name == _WITHOUT_DISPLAY_TIMES else None
         for packet in packets(container, errors, (stream,)):
             statistics.demux_errors = errors.count
             statistics.packets += not packet.is_discard
+            self._expect(packet.pts)
             try:
                 frames = context.decode(packet)
             except av.FFmpegError:
+                self._forget(packet.pts)
                 statistics.broken_packets += 1
                 if threading == _FRAMES:
                     return
@@ -117,10 +124,25 @@ class VideoDecoder:
             return
         yield from self._counted(frames)
 
+    def _expect(self, pts: int | None) -> None:
+        """Remember the place of a picture in a container whose packets only know their places in the file.
+
+        The pictures leave the decoder in the order of display, so each takes the earliest place that is left.
+        """
+        if self._unshown is not None and pts is not None:
+            heapq.heappush(self._unshown, pts)
+
+    def _forget(self, pts: int | None) -> None:
+        if self._unshown is not None and pts in self._unshown:
+            self._unshown.remove(pts)
+            heapq.heapify(self._unshown)
+
     def _counted(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
         for frame in frames:
             shape = (frame.width, frame.height, frame.format.name)
             self._shape = self._shape or shape
             self.statistics.changed_frames += shape != self._shape
+            if self._unshown:
+                frame.pts = heapq.heappop(self._unshown)
             self.statistics.corrupt_frames += frame.is_corrupt
             yield frame

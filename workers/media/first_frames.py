@@ -9,15 +9,15 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from workers.media.packet_scan import DemuxErrors, packets
+from workers.media.packet_scan import DemuxErrors, codec_of, packets
 
 _FRAMES_LOOKED_AT = 8
 """Enough for one soft-telecine cycle of five frames."""
 _FRAMES_OF_LARGE_PROGRESSIVE = 4
 _LARGE_PX = 1_500_000
 """From this size on a stream that declares itself progressive is believed sooner: decoding costs too much."""
-_NEVER_INTERLACED = frozenset({"av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9"})
-"""Decoders of formats that know no fields."""
+_NEVER_INTERLACED = frozenset({"av1", "vp8", "vp9"})
+"""Formats that know no fields."""
 _PROGRESSIVE = 1
 """AV_FIELD_PROGRESSIVE."""
 
@@ -56,7 +56,9 @@ def look_at_first_frames(container: av.container.InputContainer, stream: VideoSt
     for packet in islice(packets(container, DemuxErrors(), (stream,)), _MAX_PACKETS):
         try:
             found += stream.decode(packet)
-        except av.FFmpegError:
+        except (av.FFmpegError, ValueError):
+            if codec_of(stream.codec_context) is None:
+                break  # the decoder refused to open
             continue  # the first frames only add detail; errors are counted where every packet is read
         if len(found) >= wanted:
             break
@@ -74,8 +76,10 @@ def look_at_first_frames(container: av.container.InputContainer, stream: VideoSt
 
 def _wanted(stream: VideoStream) -> int:
     context = stream.codec_context
+    codec = codec_of(context)
     is_large = context.width * context.height >= _LARGE_PX
-    is_progressive = context.field_order == _PROGRESSIVE or context.name in _NEVER_INTERLACED
+    knows_no_fields = codec is not None and codec.canonical_name in _NEVER_INTERLACED
+    is_progressive = context.field_order == _PROGRESSIVE or knows_no_fields
     believed = is_large and is_progressive
     return _FRAMES_OF_LARGE_PROGRESSIVE if believed else _FRAMES_LOOKED_AT
 

@@ -6,6 +6,7 @@ from typing import Final
 from workers.media.audio import AudioStatistics
 from workers.media.audio_plan import AudioPlan
 from workers.media.decode import DecodeStatistics
+from workers.media.scan_warnings import is_cut_short
 from workers.media.timestamps import RepairCounts, TrackClock
 from workers.protocol.media import (
     AudioStreamInfo,
@@ -155,6 +156,8 @@ def damage_notes(
         found: what decoding showed; None where the pictures were copied.
     """
     notes = []
+    if info.missing_bytes or _ends_early(info):
+        notes.append(note(NoteCode.SOURCE_TRUNCATED, _what_is_missing(info)))
     declared = None if video.is_trimmed else video.declared_frame_count
     if declared is not None and declared > held + _uncertainty(info, declared):
         text = f"The file announces {declared} pictures and {held} of them are there to be shown"
@@ -180,6 +183,26 @@ def damage_notes(
         )
         notes.append(note(NoteCode.PICTURE_CHANGES, text, video))
     return notes
+
+
+def _ends_early(info: MediaInfo) -> bool:
+    """Whether the content ends well before the container's own length; an index that lists too much may do that."""
+    if info.content_s is None or info.duration_s is None:
+        return False
+    return is_cut_short(info.duration_s, info.content_s)
+
+
+def _what_is_missing(info: MediaInfo) -> str:
+    if info.missing_bytes:
+        share = info.missing_bytes / (info.size_bytes + info.missing_bytes)
+        text = f"The file is cut short: {share:.0%} of the bytes that it announces are missing"
+    else:
+        text = "The file ends early"
+    if _ends_early(info) and info.duration_s is not None and info.content_s is not None:
+        text += (
+            f"; it claims to last {float(info.duration_s):.1f} s and ends after {float(info.content_s):.1f} s"
+        )
+    return f"{text}. What is there was enhanced."
 
 
 def _uncertainty(info: MediaInfo, declared: int) -> int:

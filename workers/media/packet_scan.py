@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
+from typing import Any
 
 import av
 import av.container
 import numpy as np
 import numpy.typing as npt
+from av.codec.codec import Codec, UnknownCodecError
 from av.packet import Packet
 from av.stream import Stream
 
@@ -167,8 +169,16 @@ class _Tally:
 
 
 def _tally(stream: Stream) -> _Tally:
-    context = getattr(stream, "codec_context", None)
-    return _Tally(is_vp8=context is not None and context.codec.canonical_name == "vp8")
+    codec = codec_of(getattr(stream, "codec_context", None))
+    return _Tally(is_vp8=codec is not None and codec.canonical_name == "vp8")
+
+
+def codec_of(context: Any) -> Codec | None:
+    """The decoder of a context; None without one, and where a decoder that refused to open was taken out of it."""
+    try:
+        return context.codec if context is not None else None
+    except UnknownCodecError:
+        return None
 
 
 @dataclass(slots=True)

@@ -45,6 +45,11 @@ _UNAVOIDABLE: Final = frozenset(
         StepKind.FRAME_RATE,
     }
 )
+_SMALLEST_SIDE_PX: Final = 16
+"""Below it a picture has no room for the neighbourhoods that filters look at, and some of them refuse it."""
+_FOR_ANY_SIZE: Final = frozenset(
+    {StepKind.TONE_MAP, StepKind.UPSCALE, StepKind.GEOMETRY, StepKind.FRAME_RATE}
+)
 _HD_LINES: Final = 720
 _BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 _UNSPECIFIED: Final = frozenset({None, "unknown", "unspecified", "reserved"})
@@ -141,7 +146,17 @@ def _decisions(
         decide_geometry(video, crop=crop, factor=factor),
         decide_frame_rate(video, settings),
     )
-    return sorted(decisions, key=lambda decision: _ORDER[decision.kind])
+    return sorted((_possible(entry, video) for entry in decisions), key=lambda entry: _ORDER[entry.kind])
+
+
+def _possible(decision: Decision, video: VideoStreamInfo) -> Decision:
+    """The decision, unless the picture is too small for its step."""
+    is_tiny = min(video.width_px, video.height_px) < _SMALLEST_SIDE_PX
+    if decision.step is None or not is_tiny or decision.kind in _FOR_ANY_SIZE:
+        return decision
+    return Decision(
+        decision.kind, None, f"A picture of {video.width_px} × {video.height_px} pixels is too small for it."
+    )
 
 
 def without_picture_steps(plan: EnhancementPlan, reason: str) -> EnhancementPlan:

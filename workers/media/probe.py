@@ -15,9 +15,10 @@ from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from workers.errors import TaskFailedError
+from workers.media.announced_size import missing_bytes
 from workers.media.first_frames import FirstFrames, look_at_first_frames
 from workers.media.limits import MAX_CHAPTERS, MAX_PIXELS, MAX_SIDE_PX, MAX_STREAMS
-from workers.media.packet_scan import FileScan, PacketScan, scan_packets, scan_samples
+from workers.media.packet_scan import FileScan, PacketScan, codec_of, scan_packets, scan_samples
 from workers.media.probe_streams import (
     TagReader,
     clean_text,
@@ -29,7 +30,7 @@ from workers.media.probe_streams import (
     is_attached_picture,
     rational,
 )
-from workers.media.scan_warnings import describe_faults
+from workers.media.scan_warnings import FileSize, describe_faults, reached_s
 from workers.media.source import open_source
 from workers.protocol.media import (
     AudioStreamInfo,
@@ -111,7 +112,7 @@ def examining(
         refuse_unsuitable_streams(path, container)
         scan = scan_packets(container, on_fraction)
     with open_source(path) as container:
-        first = _first_frames(container, threads)
+        first = _first_frames(path, container, threads)
         info = describe(path, container, scan, first)
         refuse_without_pictures(path, info)
         yield OpenedExamination(Examination(info, scan.streams), container, first)
@@ -131,7 +132,7 @@ def examine_samples(path: Path) -> Examination:
         assert index is not None, "files without a moving picture were refused above"
         scan = scan_samples(container, container.streams[index])
     with open_source(path) as container:
-        info = describe(path, container, scan, _first_frames(container))
+        info = describe(path, container, scan, _first_frames(path, container))
     refuse_without_pictures(path, info)
     note = "Large file: its pictures were not counted one by one yet."
     return Examination(info.model_copy(update={"warnings": (*info.warnings, note)}), scan.streams)
@@ -153,12 +154,16 @@ def refuse_unsuitable_streams(path: Path, container: av.container.InputContainer
         found = "contains only sound, no video" if container.streams.audio else "contains no video"
         raise TaskFailedError(ErrorCode.NO_VIDEO_STREAM, f"“{path.name}” {found}.")
     if not any(has_decoder(stream) for stream in moving):
-        raise TaskFailedError(
-            ErrorCode.NOT_A_VIDEO, f"The video in “{path.name}” is in a format that cannot be decoded here."
-        )
+        raise _undecodable(path)
     for stream in container.streams.video:
         if has_decoder(stream):
             _refuse_absurd_size(path, stream.codec_context.width, stream.codec_context.height)
+
+
+def _undecodable(path: Path) -> TaskFailedError:
+    return TaskFailedError(
+        ErrorCode.NOT_A_VIDEO, f"The video in “{path.name}” is in a format that cannot be decoded here."
+    )
 
 
 def _refuse_absurd_size(path: Path, width_px: int, height_px: int) -> None:
@@ -212,6 +217,7 @@ def describe(
             others.append(describe_other(stream, packets, tags))
     size_bytes = path.stat().st_size
     duration_s = _duration_s(container, scan)
+    missing = missing_bytes(path, container.format.name)
     return MediaInfo(
         format_name=container.format.name,
         format_long=container.format.long_name,
@@ -225,7 +231,9 @@ def describe(
         subtitles=tuple(subtitles),
         others=tuple(others),
         chapters=_chapters(container),
-        warnings=describe_faults(container, scan, size_bytes),
+        missing_bytes=missing,
+        content_s=reached_s(scan),
+        warnings=describe_faults(container, scan, FileSize(size_bytes, missing)),
     )
 
 
@@ -260,14 +268,18 @@ def _main_index(container: av.container.InputContainer) -> int | None:
     return default.index if default is not None else None
 
 
-def _first_frames(container: av.container.InputContainer, threads: int = 0) -> FirstFrames:
+def _first_frames(path: Path, container: av.container.InputContainer, threads: int = 0) -> FirstFrames:
+    """The main stream's first frames; a decoder that exists and refuses this stream is found out here."""
     index = _main_index(container)
     stream = container.streams[index] if index is not None else None
     if not isinstance(stream, VideoStream) or not has_decoder(stream):
         return FirstFrames()
     stream.thread_type = "SLICE"  # frame threads would decode on behind the few frames that are looked at
     stream.thread_count = threads
-    return look_at_first_frames(container, stream)
+    found = look_at_first_frames(container, stream)
+    if codec_of(stream.codec_context) is None:
+        raise _undecodable(path)
+    return found
 
 
 def _start_s(container: av.container.InputContainer) -> Fraction | None:

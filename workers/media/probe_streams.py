@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from workers.media import colour_names
 from workers.media.first_frames import FirstFrames
 from workers.media.limits import MAX_TAG_CHARS, MAX_TAG_CHARS_PER_FILE
-from workers.media.packet_scan import PacketScan
+from workers.media.packet_scan import PacketScan, codec_of
 from workers.media.side_data import (
     parse_content_light,
     parse_display_matrix,
@@ -166,7 +166,8 @@ def describe_audio(stream: AudioStream, scan: PacketScan, tags: TagReader) -> Au
 def describe_subtitle(stream: SubtitleStream, scan: PacketScan, tags: TagReader) -> SubtitleStreamInfo:
     """Facts of one subtitle stream."""
     context: Any = stream.codec_context
-    is_text = context is not None and bool(Properties(context.codec.properties) & Properties.TEXT_SUB)
+    codec = codec_of(context)
+    is_text = codec is not None and bool(Properties(codec.properties) & Properties.TEXT_SUB)
     return SubtitleStreamInfo(**_common(stream, scan, tags), is_text=is_text)
 
 
@@ -197,10 +198,11 @@ def _common(stream: Stream, scan: PacketScan, tags: TagReader) -> _CommonFields:
     language = stream.metadata.get("language") or stream.metadata.get("LANGUAGE")
     title = stream.metadata.get("title")
     level = getattr(context, "level", None)
+    codec = codec_of(context)
     return {
         "index": stream.index,
-        "codec": context.codec.canonical_name if context is not None else None,
-        "codec_long": context.codec.long_name if context is not None else None,
+        "codec": codec.canonical_name if codec is not None else None,
+        "codec_long": codec.long_name if codec is not None else None,
         "codec_tag": _codec_tag(context),
         "profile": getattr(context, "profile", None),
         "level": level if level not in {None, _UNKNOWN_LEVEL, 0} else None,
@@ -299,6 +301,8 @@ def _is_trimmed(stream: VideoStream, scan: PacketScan, declared: int) -> bool:
     """
     held = scan.count + scan.hidden
     duration = stream.duration
+    if "mov" not in stream.container.format.name.split(","):
+        return False
     if held >= declared or not scan.is_complete or duration is None or scan.end is None or not scan.pts:
         return False
     missing = duration - (scan.end - scan.pts[0])

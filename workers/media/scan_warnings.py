@@ -1,5 +1,6 @@
 """What a packet scan found wrong, in sentences a person understands."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av.container
@@ -12,13 +13,23 @@ from workers.media.side_data import parse_display_matrix
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
+@dataclass(frozen=True, slots=True)
+class FileSize:
+    """Bytes that are there, and bytes that the container announces beyond them."""
+
+    held: int
+    missing: int = 0
+
+
 def describe_faults(
-    container: av.container.InputContainer, scan: FileScan, size_bytes: int
+    container: av.container.InputContainer, scan: FileScan, size: FileSize
 ) -> tuple[str, ...]:
     """Warnings about the whole file first, then per video stream."""
     found = list(_file_faults(container, scan))
+    if size.missing:
+        found.insert(0, f"The file is cut short: {size.missing} of the bytes that it announces are missing.")
     for stream in container.streams.video:
-        found.extend(_stream_faults(stream, scan.streams[stream.index], size_bytes))
+        found.extend(_stream_faults(stream, scan.streams[stream.index], size.held))
     return tuple(found)
 
 
@@ -28,7 +39,7 @@ def _file_faults(container: av.container.InputContainer, scan: FileScan) -> list
         found.append(f"{scan.error_count} errors while reading the file: {'; '.join(scan.errors)}.")
     if scan.gave_up:
         found.append("The rest of the file could not be read.")
-    reached = _reached_s(scan)
+    reached = reached_s(scan)
     claimed = container.duration * _MICROSECOND if container.duration else None
     if claimed is not None and reached is not None and is_cut_short(claimed, reached):
         found.append(
@@ -43,7 +54,7 @@ def is_cut_short(claimed_s: Fraction, reached_s: Fraction) -> bool:
     return missing > 1 and missing > claimed_s / 20
 
 
-def _reached_s(scan: FileScan) -> Fraction | None:
+def reached_s(scan: FileScan) -> Fraction | None:
     """From the earliest packet of any stream to the latest end."""
     timed = [entry for entry in scan.streams.values() if entry.pts and entry.end is not None]
     if not timed or not all(entry.is_complete for entry in timed):

@@ -179,6 +179,10 @@ class MediaInfo(WireModel):
     subtitles: tuple[SubtitleStreamInfo, ...] = ()
     others: tuple[OtherStreamInfo, ...] = ()
     chapters: tuple[Chapter, ...] = ()
+    missing_bytes: int = Field(default=0, ge=0)
+    """Bytes that the container announces beyond the end of the file: a download that was cut off."""
+    content_s: Rational | None = None
+    """From the earliest to the latest moment of any packet; None where the file was not read to its end."""
     warnings: tuple[str, ...] = ()
     """What looked wrong while scanning (truncation, missing timestamps, demuxing errors), in words."""
 
