@@ -28,7 +28,7 @@ def test_brightness_becomes_steady_in_every_format(form: int, is_full: bool) -> 
 
 
 def test_half_the_amount_takes_half_of_it() -> None:
-    clip = clip_of([WORLD / 2 + 10] * 2)
+    clip = clip_of([np.asarray(WORLD / 2 + 10, np.float32)] * 2)
     full, half = (
         lumas_of(deflicker(clip, DeflickerStep(amount=amount, reason=""), gains([1.21, 1.0])))[0].mean() - 16
         for amount in (1.0, 0.5)

@@ -26,7 +26,7 @@ def cuts_of(pictures: list[Luma]) -> list[int]:
 
 
 def lit(picture: Luma, gain: float, lift: float = 0) -> Luma:
-    return np.clip(picture.astype(np.float32) * gain + lift, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture.astype(np.float32) * gain + lift, 0, 255), np.uint8)
 
 
 def test_cuts_are_found_where_scenes_meet() -> None:
