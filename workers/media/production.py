@@ -17,7 +17,7 @@ from workers.media.decisions.encoding import kept_hdr
 from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
 from workers.media.filters.formats import PlanarFormat, planar_format
-from workers.media.filters.graph import FilterGraph, SourcePicture, luma, to_libav
+from workers.media.filters.graph import FilterGraph, SourcePicture, is_judged, luma, to_libav
 from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
@@ -174,7 +174,7 @@ def encode_file(
     rate = output_rate(plan, source.average_rate)
     hdr = kept_hdr(plan, source.video)
     form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
-    gate = Gate(plan) if plan.changes_picture else None
+    gate = Gate(plan) if is_judged(plan) else None
     times: list[FrameTime] = []
     poster: VideoFrame | None = None
     for_poster = pictures.expected_count(source.scan.count) * POSITION
@@ -246,13 +246,13 @@ def _filtered_pictures(
     nodes = graph.nodes
     for frame, filtered in graph.frames():
         if gate is not None and pending is not None:
-            plain = luma(graph.picture(nodes.plain, frame.number))
+            plain = luma(graph.picture(nodes.reference, frame.number))
             before, expected, plain_before = pending
             gate.add(GateSample((before, luma(filtered)), (plain_before, plain), expected))
             pending = None
         if gate is not None and frame.number in samples:
-            plain_now = luma(graph.picture(nodes.plain, frame.number))
-            is_same = nodes.expected is nodes.plain
+            plain_now = luma(graph.picture(nodes.reference, frame.number))
+            is_same = nodes.expected is nodes.reference
             expected_now = plain_now if is_same else luma(graph.picture(nodes.expected, frame.number))
             pending = (luma(filtered), expected_now, plain_now)
         yield to_libav(filtered), frame.time

@@ -46,7 +46,6 @@ from workers.protocol.steps import (
     SharpenStep,
     StabiliseStep,
     StepKind,
-    UpscaleStep,
 )
 
 _CACHE_MB: Final = 1024
@@ -70,16 +69,18 @@ class SourcePicture:
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """The output, and two references for judging it.
+    """The output, and what it is compared with.
 
     Attributes:
         filtered: what is encoded.
-        plain: the source in the output's format, without picture steps.
-        expected: `plain` with the intended change of colour, but nothing removed or sharpened.
+        plain: the source in the output's format and size, without picture steps: what a person sees as before.
+        reference: what the harm gate compares with: `plain`, enlarged as the output is.
+        expected: `reference` with the intended change of colour, but nothing removed or sharpened.
     """
 
     filtered: VideoNode
     plain: VideoNode
+    reference: VideoNode
     expected: VideoNode
 
 
@@ -121,9 +122,16 @@ def build(
         size = picture_size(source.width_px, source.height_px, steps)
         return _delivered(_applied(start, steps, plan, tables), plan, size, matrix)
 
-    plain = finish(unavoidable)
-    expected = plain if len(intended) == len(unavoidable) else finish(intended)
-    return Nodes(finish(everything), plain, expected)
+    filtered, plain = finish(everything), finish(unavoidable)
+    compared = [step for step in everything if step.kind in _COMPARED]
+    reference = plain if len(compared) == len(unavoidable) else finish(compared)
+    expected = reference if len(intended) == len(compared) else finish(intended)
+    return Nodes(filtered, plain, reference, expected)
+
+
+def is_judged(plan: EnhancementPlan) -> bool:
+    """True when a step was chosen that could harm; size, rate and format were asked for or cannot be helped."""
+    return any(step.kind not in _COMPARED for step in plan.steps)
 
 
 _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
@@ -144,7 +152,7 @@ _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
 """Each is given the step of its kind. Steps that only the frame map follows are not among them."""
 
 
-_JUDGED: Final = DeblockStep | DenoiseStep | DehaloStep | DebandStep | UpscaleStep | SharpenStep
+_JUDGED: Final = DeblockStep | DenoiseStep | DehaloStep | DebandStep | SharpenStep
 """Steps that must not harm what they find clean; whether they did is seen against a picture without them."""
 
 _IN_REFERENCES: Final = frozenset(
@@ -155,9 +163,13 @@ _IN_REFERENCES: Final = frozenset(
         StepKind.TONE_MAP,
         StepKind.STABILISE,
         StepKind.GEOMETRY,
+        StepKind.FRAME_RATE,
     }
 )
 """Steps that decide which pixels lie where, and on which scale: without them nothing could be compared."""
+
+_COMPARED: Final = _IN_REFERENCES | {StepKind.UPSCALE}
+"""An edge that was enlarged well is steeper than one that was resampled, and no harm: both sides are enlarged alike."""
 
 
 def _applied(
