@@ -167,7 +167,7 @@ def _where_motion_helps(
 def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Whole-pixel motion of every block to its place in the previous picture: x and y, each of shape (blocks,)."""
     small = [
-        picture if picture.dtype == np.uint8 else cv2.convertScaleAbs(picture)
+        np.ascontiguousarray(picture) if picture.dtype == np.uint8 else cv2.convertScaleAbs(picture)
         for picture in (current, previous)
     ]
     scale = 1
