@@ -55,12 +55,11 @@ WIDE = [codec for codec in VideoCodec if codec is not VideoCodec.H264]
 
 def pictures(plan: EncoderPlan, count: int = COUNT) -> list[VideoFrame]:
     """Pictures as the chain delivers them, with noise so that no two are alike."""
-    depth = 4 if plan.pixel_format == "yuv420p10le" else 1
     made = []
     for luma in noisy_pictures(count, 12.0):
         planes = np.vstack([luma, np.full((luma.shape[0] // 2, luma.shape[1]), 128, np.uint8)])
-        kind = np.uint8 if depth == 1 else np.uint16
-        made.append(VideoFrame.from_ndarray(planes.astype(kind) * kind(depth), format=plan.pixel_format))
+        samples = planes if plan.pixel_format == "yuv420p" else planes.astype(np.uint16) * 4
+        made.append(VideoFrame.from_ndarray(samples, format=plan.pixel_format))
     return made
 
 

@@ -86,9 +86,9 @@ class VideoEncoder:
         order = EncodingOrder(
             plan, keyframe_interval(form.average_rate), threads, form.hdr, _buffer_bits(plan, form)
         )
-        self.stream: VideoStream = container.add_stream(
-            plan.encoder, rate=form.average_rate, options=encoder_options(order)
-        )
+        stream = container.add_stream(plan.encoder, rate=form.average_rate, options=encoder_options(order))
+        assert isinstance(stream, VideoStream), "the catalogue holds video encoders only"
+        self.stream = stream
         self._time_base = Fraction(1, form.timescale)
         self._forced_interval = _FORCED_KEYFRAME_S * form.timescale
         self._last_forced = 0

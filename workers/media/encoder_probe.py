@@ -205,7 +205,8 @@ def _shot(number: int, size_px: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size_px
     across = np.sin(np.arange(width) / 40 + number / 3) * 60
     down = np.cos(np.arange(height) / 30 - number / 5) * 40
-    return np.rint(across[np.newaxis, :] + down[:, np.newaxis] + 125).astype(np.uint8)
+    luma: NDArray[np.uint8] = np.rint(across[np.newaxis, :] + down[:, np.newaxis] + 125).astype(np.uint8)
+    return luma
 
 
 def _picture(luma: NDArray[np.uint8], pixel_format: str) -> VideoFrame:

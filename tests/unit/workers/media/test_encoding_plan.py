@@ -208,7 +208,7 @@ def test_every_encoder_can_be_told_its_order(name: str, speed: EncoderSpeed) -> 
     )
     options = encoder_options(EncodingOrder(plan, 240, threads=3, buffer_bits=9_000_000))
     assert (options["g"], options["maxrate"], options["bufsize"]) == ("240", "2000000", "9000000")
-    assert all(isinstance(value, str) and value for value in options.values())
+    assert all(options.values()), "an empty option is refused by libav"
     free = encoder_options(EncodingOrder(plan.model_copy(update={"max_bit_rate": None}), 240))
     assert "maxrate" not in free
 
@@ -234,6 +234,19 @@ def test_noise_that_is_kept_is_capped_and_noise_that_goes_is_not() -> None:
     assert again.max_bit_rate == 5_000_000
 
 
+def test_grain_that_is_put_in_is_described_by_av1_and_by_no_other() -> None:
+    output = Output(1280, 720, steps=(DENOISED, GrainStep(sigma=2.0, reason="renewed")))
+    plan = decide_encoding(video(), measured(8.0), asked(codec="av1"), output=output)
+    assert plan.film_grain == 24
+    assert plan.max_bit_rate is None, "what is described is no noise to code"
+    assert "film-grain=24" in encoder_options(EncodingOrder(plan, 240))["svtav1-params"]
+    for codec in ("h264", "hevc"):
+        settings = asked(codec=codec)
+        assert decide_encoding(video(), measured(8.0), settings, output=output).film_grain == 0
+    bare = Output(1280, 720, steps=(DENOISED,))
+    assert decide_encoding(video(), measured(8.0), asked(codec="av1"), output=bare).film_grain == 0
+
+
 def test_no_cap_when_it_is_not_asked_for() -> None:
     assert decide_encoding(video(), measured(8.0), asked(cap_bit_rate=False)).max_bit_rate is None
 
@@ -255,7 +268,7 @@ def test_a_cap_follows_the_source_and_stays_what_pictures_of_this_size_can_show(
     cap = justified_bit_rate(video(bit_rate=bit_rate, codec=codec), form, VideoCodec.H264)
     more = justified_bit_rate(video(bit_rate=bit_rate * 2, codec=codec), form, VideoCodec.H264)
     assert 0 < cap.bit_rate <= more.bit_rate <= 30_000_000
-    if codec == "h264" and cap.bit_rate < 5_000_000:
+    if codec == "h264" and bit_rate < 4_000_000:
         assert cap.bit_rate >= 1.24 * bit_rate, "coding again at like quality takes more than the first time"
 
 
