@@ -17,7 +17,7 @@ from workers.media.colour_names import MATRICES
 from workers.media.decode import VideoDecoder
 from workers.media.encode import code_point
 from workers.media.filters.formats import planes
-from workers.media.filters.graph import Nodes, build, luma
+from workers.media.filters.graph import Nodes, build, is_judged, luma
 from workers.media.filters.network import is_installed
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.plan import plan_enhancement
@@ -44,7 +44,7 @@ class Enhanced:
         analysis: what was found.
         plan: what was done.
         pictures: luma of the output, shape (height, width) each.
-        plain: the same without picture steps.
+        plain: the same without picture steps, in the size of the output.
         gate: the judgement; None when there was nothing to judge.
         filter_cpu_s: processor time of decoding and filtering.
         analysis_cpu_s: processor time of the analysis, decoding included.
@@ -85,8 +85,8 @@ def enhanced(path: Path, settings: EnhancementSettings = FAITHFUL) -> Enhanced:
     nodes = _nodes(source, plan)
     pictures = _pictures(nodes.filtered)
     spent = cpu_s() - started
-    plain = _pictures(nodes.plain)
-    expected = plain if nodes.expected is nodes.plain else _pictures(nodes.expected)
+    plain = _pictures(nodes.reference)
+    expected = plain if nodes.expected is nodes.reference else _pictures(nodes.expected)
     gate = _judged(plan, pictures, plain, expected)
     return Enhanced(analysis, plan, pictures, plain, gate, spent, analysis_cpu)
 
@@ -121,7 +121,7 @@ def _pictures(node: Any) -> list[Luma]:
 def _judged(
     plan: EnhancementPlan, made: list[Luma], plain: list[Luma], expected: list[Luma]
 ) -> GateResult | None:
-    if not plan.changes_picture:
+    if not is_judged(plan):
         return None
     gate = Gate(plan)
     for number in sorted(sample_numbers(len(made))):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workers.media.noise import BLOCK_PX, estimate_noise
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
-from workers.protocol.steps import DenoiseStep
+from workers.protocol.steps import DenoiseStep, GrainStep, StabiliseStep
 
 type Luma = NDArray[np.uint8]
 
@@ -25,8 +25,11 @@ _WHITE: Final = 235
 _FLAT_DEVIATION: Final = 0.75
 """Standard deviation (8-bit code values) up to which a block of the source counts as flat and free of noise."""
 
-_KEPT_SIGMA: Final = 0.7
-"""Noise removal has to take at least this share away to have done what was planned."""
+_LEAST_REMOVED: Final = 0.3
+"""Share of the noise that removal has to take away, times its strength, to have done what was planned."""
+
+_MOST_ADDED: Final = 2.0
+"""Noise may grow by this factor where none is removed: correcting levels and sharpening bring out what was there."""
 
 _LITTLE_SIGMA: Final = 1.5
 
@@ -65,7 +68,11 @@ class Gate:
         low, high = _clipping_points(plain)
         clipped = (filtered <= low) | (filtered >= high)
         clipped_before = (plain <= low) | (plain >= high)
-        self._newly_clipped += int((clipped & ~clipped_before).sum())
+        if any(isinstance(step, StabiliseStep) for step in self.plan.steps):
+            # The pictures do not lie on each other: only how much is clipped can be compared.
+            self._newly_clipped += max(0, int(clipped.sum()) - int(clipped_before.sum()))
+        else:
+            self._newly_clipped += int((clipped & ~clipped_before).sum())
         self._pixels += int(filtered.size)
         self._add_flat(plain, sample.expected, filtered)
 
@@ -75,7 +82,7 @@ class Gate:
         clipped = self._newly_clipped / max(1, self._pixels)
         psnr = None
         if self._flat_pixels:
-            error = max(self._flat_error / self._flat_pixels, 1e-6)
+            error = max(self._flat_error / self._flat_pixels - self._grain() ** 2, 1e-6)
             psnr = float(10 * np.log10(255**2 / error))
         faults = self._faults(before, after, clipped, psnr)
         return GateResult(
@@ -90,14 +97,26 @@ class Gate:
 
     def _faults(self, before: float, after: float, clipped: float, psnr: float | None) -> list[str]:
         faults = []
-        denoises = any(isinstance(step, DenoiseStep) for step in self.plan.steps)
-        if denoises and after > max(_LITTLE_SIGMA, _KEPT_SIGMA * before):
-            faults.append(f"noise only fell from σ {before:.1f} to {after:.1f}")
+        allowed = float(np.hypot(max(_LITTLE_SIGMA, self._kept() * before), self._grain()))
+        if after > allowed:
+            how = "only fell" if after <= before else "rose"
+            faults.append(f"noise {how} from σ {before:.1f} to {after:.1f}")
         if clipped > _MAX_NEWLY_CLIPPED:
             faults.append(f"{clipped:.2%} of the pixels were newly clipped")
         if psnr is not None and psnr < _MIN_FLAT_PSNR_DB:
             faults.append(f"flat clean areas changed (PSNR {psnr:.1f} dB)")
         return faults
+
+    def _kept(self) -> float:
+        """How much of the noise may be left, as a factor."""
+        step = next((step for step in self.plan.steps if isinstance(step, DenoiseStep)), None)
+        if step is None:
+            return _MOST_ADDED
+        return 1 - _LEAST_REMOVED * min(1.0, step.effective_sigma / step.sigma)
+
+    def _grain(self) -> float:
+        """σ of the grain that was put on because it was asked for."""
+        return next((step.sigma for step in self.plan.steps if isinstance(step, GrainStep)), 0.0)
 
     def _add_flat(self, plain: Luma, expected: Luma, filtered: Luma) -> None:
         height, width = (size // BLOCK_PX * BLOCK_PX for size in plain.shape)

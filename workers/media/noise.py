@@ -191,6 +191,7 @@ def _unexplained(before: Blocks, now: Blocks) -> Blocks:
     is explained away beyond the three numbers fitted.
     """
     difference = now - before
+    difference -= difference.mean(axis=1, keepdims=True)
     side = (-1, BLOCK_PX, BLOCK_PX)
     mean = ((now + before) * np.float32(0.5)).reshape(side)
     mean = mean - mean.mean(axis=(1, 2), keepdims=True)
@@ -198,6 +199,7 @@ def _unexplained(before: Blocks, now: Blocks) -> Blocks:
     across[:, :, 1:-1] = mean[:, :, 2:] - mean[:, :, :-2]
     down[:, 1:-1] = mean[:, 2:] - mean[:, :-2]
     known = np.stack([part.reshape(-1, _VALUES) for part in (across, down, mean)], axis=1)
+    known -= known.mean(axis=2, keepdims=True)
     gram = known @ known.swapaxes(1, 2) + np.eye(_FITTED, dtype=np.float32) * np.float32(_VALUES * 1e-3)
     share = np.linalg.solve(gram, known @ difference[..., None])
     left: Blocks = difference - (share.swapaxes(1, 2) @ known)[:, 0]
@@ -220,7 +222,7 @@ def _kept_by_clipping(now: Blocks, alive: NDArray[np.bool_]) -> NDArray[np.float
 def _confidence(sigma_high: float, blocks: Blocks) -> float:
     """Noise in the high band relative to everything that is in the high band of the flattest blocks."""
     flattest = float(np.percentile(_deviation(_diagonal(blocks)), _PERCENTILE)) / _HIGH_BAND_SELECTION_BIAS
-    return min(1.0, sigma_high / flattest) if flattest > 0 else 1.0
+    return min(1.0, float(sigma_high / flattest)) if flattest > 0 else 1.0
 
 
 def _diagonal(blocks: Blocks) -> Blocks:

@@ -7,7 +7,7 @@ from workers.media.gate import Gate, GateSample
 from workers.protocol.plan import EnhancementPlan, OutputColour
 from workers.protocol.report import GateResult
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.steps import DenoiseStep, SharpenStep
+from workers.protocol.steps import DenoiseStep, GrainStep, PlanStep, SharpenStep, StabiliseStep
 
 type Luma = NDArray[np.uint8]
 
@@ -28,11 +28,11 @@ def flat(value: int) -> Luma:
 
 
 def judged(
-    step: DenoiseStep | SharpenStep, before: tuple[Luma, Luma], after: tuple[Luma, Luma]
+    step: PlanStep | tuple[PlanStep, ...], before: tuple[Luma, Luma], after: tuple[Luma, Luma]
 ) -> GateResult:
     plan = EnhancementPlan(
         settings=EnhancementSettings(),
-        steps=(step,),
+        steps=step if isinstance(step, tuple) else (step,),
         skipped=(),
         width_px=SHAPE[1],
         height_px=SHAPE[0],
@@ -81,3 +81,38 @@ def test_repainted_clean_areas_fail() -> None:
     assert not result.passed
     assert result.flat_psnr_db is not None
     assert result.flat_psnr_db < 42
+
+
+def test_noise_removal_on_request_at_low_strength_may_leave_more() -> None:
+    before, after = (noisy(6, 1), noisy(6, 2)), (noisy(5, 3), noisy(5, 4))
+    gentle = DENOISE.model_copy(update={"effective_sigma": 1.5})
+    assert judged(gentle, before, after).passed
+    assert not judged(DENOISE, before, after).passed
+
+
+def test_noise_that_sharpening_doubles_fails() -> None:
+    before = noisy(3, 1), noisy(3, 2)
+    assert judged(SHARPEN, before, (noisy(4, 1), noisy(4, 2))).passed
+    result = judged(SHARPEN, before, (noisy(8, 1), noisy(8, 2)))
+    assert not result.passed
+    assert "rose" in result.detail
+
+
+def test_grain_that_was_asked_for_is_no_noise_and_no_change_of_flat_areas() -> None:
+    grain = GrainStep(sigma=3, reason="a test")
+    before = noisy(6, 1), noisy(6, 2)
+    renewed = noisy(3, 3), noisy(3, 4)
+    assert judged((DENOISE, grain), before, renewed).passed
+    clean = flat(120), flat(120)
+    assert judged(grain, clean, renewed).passed
+    assert not judged(SHARPEN, clean, renewed).passed
+
+
+def test_clipped_areas_that_were_moved_are_not_newly_clipped() -> None:
+    before = noisy(2, 1), noisy(2, 2)
+    for picture in before:
+        picture[8:16, 8:40] = 235
+    moved = np.roll(before[0], 4, axis=0), np.roll(before[1], 4, axis=0)
+    stabilise = StabiliseStep(zoom=1.02, reason="a test")
+    assert judged(stabilise, before, moved).passed
+    assert not judged(SHARPEN, before, moved).passed

@@ -58,3 +58,57 @@ def test_clipped_areas_do_not_hide_noise() -> None:
     found = estimate_noise(first, second)
     assert found is not None
     assert found.sigma == pytest.approx(8, rel=0.1)
+
+
+def test_a_shift_by_part_of_a_pixel_is_not_noise() -> None:
+    x = np.arange(256, dtype=np.float32)
+    wave = 120 + 40 * np.sin(x[None, :] / 1.6) * np.cos(x[:, None] / 1.9)
+    moved = 120 + 40 * np.sin((x[None, :] + 0.15) / 1.6) * np.cos((x[:, None] + 0.1) / 1.9)
+    found = estimate_noise(noisy(wave, 4, 1), noisy(moved, 4, 2))
+    assert found is not None
+    assert found.sigma == pytest.approx(4, rel=0.1)
+
+
+def test_a_fade_is_not_noise() -> None:
+    first = scene()
+    found = estimate_noise(noisy(first, 3, 1), noisy(16 + (first - 16) * 0.9, 3, 2))
+    assert found is not None
+    assert found.sigma == pytest.approx(3, rel=0.1)
+
+
+@pytest.mark.parametrize("bar", [16, 20, 40])
+@pytest.mark.parametrize("turned", [False, True])
+def test_bars_beside_the_picture_do_not_hide_its_noise(bar: int, turned: bool) -> None:
+    def barred(seed: int) -> NDArray[np.float32]:
+        picture = noisy(scene(), 8, seed)
+        picture[:48] = bar
+        picture[-48:] = bar
+        picture[3, 5 + seed] += 1  # a codec leaves something everywhere
+        picture[-3, 5 + seed] += 1
+        return np.ascontiguousarray(picture.T) if turned else picture
+
+    found = estimate_noise(barred(1), barred(2))
+    assert found is not None
+    assert found.sigma == pytest.approx(8, rel=0.1)
+
+
+def test_noise_in_the_dark_is_measured_though_black_clips_it() -> None:
+    def night(seed: int) -> NDArray[np.float32]:
+        return np.maximum(noisy(np.full((256, 256), 24, np.float32), 8, seed), 16)
+
+    found = estimate_noise(night(1), night(2))
+    assert found is not None
+    assert found.sigma == pytest.approx(8, rel=0.15)
+
+
+def test_whole_code_values_and_fractions_tell_the_same() -> None:
+    first, second = noisy(scene(), 6, 1), noisy(scene(3), 6, 2)
+    exact = estimate_noise(first, second)
+    whole = estimate_noise(first.astype(np.uint8), second.astype(np.uint8))
+    assert exact == whole
+
+
+@pytest.mark.parametrize("size", [(16, 16), (31, 400), (32, 32)])
+def test_a_picture_of_few_blocks_tells_nothing(size: tuple[int, int]) -> None:
+    first, second = (noisy(np.full(size, 100, np.float32), 5, seed) for seed in (1, 2))
+    assert estimate_noise(first, second) is None
