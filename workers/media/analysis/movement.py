@@ -14,13 +14,16 @@ from workers.protocol.analysis import Figure
 
 _TILES: Final = 4
 _LONG_ENOUGH: Final = 8
+_FEWEST_TURNS: Final = 2
+_SMALL_STEP: Final = 0.2
+"""Share of the largest step."""
+
 _CUT_CODES: Final = 12.0
 _CUT_RATIO: Final = 3.0
-_CUT_OVERLAP: Final = 0.6
-"""A cut changes every place by more than this, by this many times more than the pictures beside it do, and leaves
-less than this of the histogram in place."""
+_CUT_LIKENESS: Final = 0.6
+"""A cut changes the picture by more than this many codes, by this many times more than the changes beside it, and leaves
+less than this correlation."""
 
-_COARSE_BINS: Final = 16
 _WINDOW_SHARE: Final = 0.02
 _FAINT_RESPONSE: Final = 0.03
 _CLEAR_RESPONSE: Final = 0.15
@@ -59,19 +62,24 @@ def movement_of(smalls: list[Plane8]) -> Movement:
 
 
 def _cuts(smalls: list[Plane8]) -> int:
-    """Changes that stand out from those before and after and move the histogram."""
+    """Changes that stand out from those before and after, to a picture that is unlike."""
     changes = [float(cv2.absdiff(one, two).mean()) for one, two in pairwise(smalls)]
     found = 0
     for number, change in enumerate(changes):
         beside = max([*changes[max(0, number - 2) : number], *changes[number + 1 : number + 3]], default=0.0)
         if change < _CUT_CODES or change < _CUT_RATIO * beside:
             continue
-        histograms = [
-            np.bincount(one.ravel() // (256 // _COARSE_BINS), minlength=_COARSE_BINS) / one.size
-            for one in smalls[number : number + 2]
-        ]
-        found += float(np.minimum(*histograms).sum()) < _CUT_OVERLAP
+        found += _likeness(*smalls[number : number + 2]) < _CUT_LIKENESS
     return found
+
+
+def _likeness(one: Plane8, two: Plane8) -> float:
+    """Correlation of both; a flash leaves it high, and a flat picture is like nothing."""
+    deviations = float(one.std()) * float(two.std())
+    if deviations == 0:
+        return 0.0
+    product = np.mean((one - one.mean()) * (two - two.mean()))
+    return float(product) / deviations
 
 
 def _flicker(smalls: list[Plane8]) -> tuple[NDArray[np.float64], float]:
@@ -85,11 +93,20 @@ def _flicker(smalls: list[Plane8]) -> tuple[NDArray[np.float64], float]:
             for one in smalls
         ]
     ).astype(np.float64)
+    if _turns(np.median(tiles, axis=1)) < _FEWEST_TURNS:
+        return np.zeros(len(smalls)), 1.0
     residual = tiles - _smooth(tiles)
     common = np.median(residual, axis=1)
     scatter = float(np.sqrt(np.mean((residual - common[:, None]) ** 2)))
     size = float(np.sqrt(np.mean(common**2)))
     return common, size / max(1e-6, size + scatter)
+
+
+def _turns(series: NDArray[np.float64]) -> int:
+    """How often it changes direction, small steps left out: a fade never does."""
+    steps = np.diff(series)
+    large = np.sign(steps[np.abs(steps) > _SMALL_STEP * np.abs(steps).max(initial=0.0)])
+    return int(np.count_nonzero(np.diff(large)))
 
 
 def _smooth(series: NDArray[np.float64]) -> NDArray[np.float64]:

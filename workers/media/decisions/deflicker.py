@@ -53,5 +53,7 @@ def decide_deflicker(
             )
         reason = f"{reason}; {share:.0%} of the pictures are evened out"
     amount = round(min(1.0, settings.strength), 3)
+    if amount <= 0:
+        return Decision(kind, None, "At this strength nothing would change.")
     reason = f"{reason}."
     return Decision(kind, DeflickerStep(amount=amount, reason=reason), reason)
