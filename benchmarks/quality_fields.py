@@ -157,7 +157,7 @@ def _bob() -> Iterator[Row]:
             peer = run_peer(path, "bwdif=mode=send_field:parity=tff:deint=all", truth, bits=8)
             peers.append(psnr_db(truth[kept], peer.pictures[kept]))
             for speed in ChainSpeed:
-                wanted = {"deinterlace_output": DeinterlaceOutput.FIELD, "speed": speed, "denoise": False}
+                wanted = {"deinterlace_output": DeinterlaceOutput.FIELD, "speed": speed}
                 made = enhanced(path, FAITHFUL.model_copy(update=wanted))
                 assert any(isinstance(step, DeinterlaceStep) for step in made.plan.steps)
                 ours = psnr_db(truth[kept], [p.astype(np.float32) for p in made.pictures[kept]])
