@@ -21,8 +21,8 @@ _SMALL_STEP: Final = 0.2
 _CUT_CODES: Final = 12.0
 _CUT_RATIO: Final = 3.0
 _CUT_LIKENESS: Final = 0.6
-"""A cut changes the picture by more than this many codes, by this many times more than the changes beside it, and leaves
-less than this correlation."""
+"""A cut changes the picture by more than this many codes, by this many times more than the changes beside it, and
+leaves less than this correlation."""
 
 _WINDOW_SHARE: Final = 0.02
 _FAINT_RESPONSE: Final = 0.03

@@ -35,10 +35,9 @@ _SMALLEST_PX: Final = 2 * _RADIUS_PX + 2
 def deband(clip: Clip, step: DebandStep) -> Clip:
     """All planes that are large enough, each judged by itself."""
     node = clip.node
-    planes = vs.core.std.SplitPlanes(node)
-    spread = [_plane(plane, step.threshold) for plane in planes]
-    if len(spread) == 1:
-        return clip.with_node(spread[0])
+    if node.format.num_planes == 1:
+        return clip.with_node(_plane(node, step.threshold))
+    spread = [_plane(plane, step.threshold) for plane in vs.core.std.SplitPlanes(node)]
     return clip.with_node(vs.core.std.ShufflePlanes(spread, [0, 0, 0], node.format.color_family))
 
 
