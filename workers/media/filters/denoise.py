@@ -64,7 +64,8 @@ def denoise(clip: Clip, step: DenoiseStep) -> Clip:
     """Luma and chroma denoised by the planned σ."""
     node, effort = clip.node, _EFFORTS[step.speed]
     variance = effort.variance
-    if step.degrain_radius and min(node.width, node.height) >= _SMALLEST_SIDE_PX << node.format.subsampling_w:
+    sides = (node.width >> node.format.subsampling_w, node.height >> node.format.subsampling_h)
+    if step.degrain_radius and min(sides) >= _SMALLEST_SIDE_PX:
         node = _degrained_planes(node, step, effort)
     else:
         variance = _EFFORTS[ChainSpeed.FAST].variance
@@ -96,12 +97,12 @@ def thsad_per_sigma(step: DenoiseStep) -> float:
 
 
 def _degrained_planes(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
-    """Luma alone where the motion search does not know the chroma format, as 4:1:1 of DV tapes."""
+    """Every plane by itself where the motion search does not know the chroma format, as 4:1:1 of DV tapes."""
     form = node.format
     if form.subsampling_w <= 1 and form.subsampling_h <= 1:
         return _degrained(node, step, effort)
-    luma = _degrained(vs.core.std.ShufflePlanes(node, 0, vs.GRAY), step, effort)
-    return vs.core.std.ShufflePlanes([luma, node, node], [0, 1, 2], vs.YUV)
+    planes = [vs.core.std.ShufflePlanes(node, number, vs.GRAY) for number in range(form.num_planes)]
+    return vs.core.std.ShufflePlanes([_degrained(plane, step, effort) for plane in planes], [0, 0, 0], vs.YUV)
 
 
 def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
