@@ -29,7 +29,7 @@ def _sound(seconds: str = "0.4", rate: int = 48000) -> tuple[str, ...]:
 
 
 def _coded(name: str, codec: str, pixels: str, *, size: str = "96x64", frames: int = 4) -> tuple[str, ...]:
-    scaled = ("-vf", f"scale={size.replace('x', ':')}")
+    scaled = ("-vf", f"scale={size.replace('x', ':')},setsar=1")
     return (
         *_source(),
         *scaled,

@@ -36,8 +36,12 @@ _GAP_S: Final = Fraction(1, 50)
 """Timestamps may wander by this much (milliseconds in Matroska, 90 kHz in MPEG) before sound is moved."""
 
 _SAMPLE_CLOCK: Final = Fraction(1, OUTPUT_RATE_HZ)
+_JUMP_S: Final = 1
+"""A leap forward by more than this is looked at twice."""
+_STRAYS_TOGETHER: Final = 32
+"""So many pieces that agree about a leap prove it; a packet of a broadcast holds a dozen at most."""
 _STRAY_S: Final = 60
-"""Further from its predecessor no last piece of sound is believed to be."""
+"""Further from what is before it no last piece of sound is believed to be."""
 _MAX_FILL_S: Final = 3600
 """Longest silence that is made up for a gap in the timestamps."""
 
@@ -265,20 +269,29 @@ class AudioTrack:
 def without_strays[T](sound: Iterable[tuple[T, Fraction | None]]) -> Iterator[tuple[T, Fraction | None]]:
     """Pieces of sound with their moments, None for a moment that cannot be right.
 
-    One flipped bit moves a timestamp by hours; it is known by its successor, which is back where it should be. The
-    last piece has no successor: far away from its predecessor it is not believed either.
+    One flipped bit moves a packet, and the few pieces in it, by hours; it is known by what follows, which is back
+    where it should be. At the end nothing follows: what is far away there is not believed either.
     """
-    held: tuple[T, Fraction | None] | None = None
+    jumped: list[tuple[T, Fraction | None]] = []
     before: Fraction | None = None
+    jump_s: Fraction | None = None
     for piece, at in sound:
-        if held is not None:
-            believed = None if held[1] is not None and at is not None and at < held[1] else held[1]
-            before = believed if believed is not None else before
-            yield held[0], believed
-        held = (piece, at)
-    if held is not None:
-        is_far = held[1] is not None and before is not None and abs(held[1] - before) > _STRAY_S
-        yield held[0], None if is_far else held[1]
+        if jump_s is not None and at is not None and at < jump_s:
+            yield from ((entry, None) for entry, _ in jumped)
+            jumped, jump_s = [], None
+        elif jump_s is not None and (before is None or len(jumped) == _STRAYS_TOGETHER):
+            yield from jumped
+            before = next((moment for _, moment in reversed(jumped) if moment is not None), jump_s)
+            jumped, jump_s = [], None
+        if jump_s is None and at is not None and (before is None or at - before > _JUMP_S):
+            jump_s = at
+        if jump_s is not None:
+            jumped.append((piece, at))
+            continue
+        before = at if at is not None else before
+        yield piece, at
+    is_far = jump_s is not None and before is not None and jump_s - before > _STRAY_S
+    yield from ((piece, None if is_far else at) for piece, at in jumped)
 
 
 def _moment_s(packet: MediaPacket) -> Fraction | None:
