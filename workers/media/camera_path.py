@@ -5,6 +5,7 @@ the movement that most of them share (RANSAC) counts. The smooth path is the mea
 and pulled back each time into the room that the crop limit leaves, so that it is as calm as that room allows.
 """
 
+from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -59,12 +60,12 @@ class CameraPath:
     """Feed every picture, in order; keeps one picture and four numbers for each."""
 
     _previous: NDArray[np.uint8] | None = None
-    _steps: list[tuple[float, float, float, float]] = field(default_factory=list)
+    _steps: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, luma: NDArray[np.uint8]) -> None:
         """The next picture, shape (height, width), square pixels, reduced to `LONG_SIDE_PX`; all of one shape."""
         step = _STILL if self._previous is None else _step(self._previous, luma)
-        self._steps.append(step)
+        self._steps.extend(step)
         self._previous = luma
 
     def steps(self) -> Path:

@@ -4,6 +4,7 @@ Brightness is followed from picture to picture by the middle of many blocks, so 
 plays no part. What is left of that curve after its own slow course is taken out is flicker, if there is enough of it.
 """
 
+from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -19,7 +20,7 @@ _LIGHTEST: Final = 0.9
 """Blocks beyond these fractions of the range say nothing: they are crushed or clipped."""
 
 _MIN_BLOCKS: Final = 12
-_BINS: Final = 64
+_BINS: Final = 32
 
 _WINDOW_S: Final = 0.5
 """What changes more slowly than this is light, not flicker."""
@@ -61,9 +62,9 @@ class ExposureMeter:
     black: float
     white: float
     _previous: NDArray[np.float32] | None = None
-    _steps: list[float] = field(default_factory=list)
-    _means: list[float] = field(default_factory=list)
-    _histograms: list[NDArray[np.uint16]] = field(default_factory=list)
+    _steps: "array[float]" = field(default_factory=lambda: array("d"))
+    _means: "array[float]" = field(default_factory=lambda: array("d"))
+    _histograms: bytearray = field(default_factory=bytearray)
 
     def add(self, luma: NDArray[np.uint8]) -> None:
         """The next picture, reduced, shape (height, width), 8-bit code values."""
@@ -74,7 +75,7 @@ class ExposureMeter:
         self._means.append(float(level.mean()))
         bins = np.clip(level * _BINS, 0, _BINS - 1).astype(np.int64)
         shares = np.bincount(bins.ravel(), minlength=_BINS) * (65535 / bins.size)
-        self._histograms.append(np.rint(shares).astype(np.uint16))
+        self._histograms += np.rint(shares).astype(np.uint16).tobytes()
 
     @property
     def mean_luma(self) -> NDArray[np.float32]:
@@ -93,13 +94,13 @@ class ExposureMeter:
         if not count:
             return gains.astype(np.float32)
         steps = np.array(self._steps)
-        histograms = np.array(self._histograms, np.float64)
+        histograms = np.frombuffer(self._histograms, np.uint16).reshape(count, _BINS)
         edges = [0, *cuts.tolist(), count]
         for start, end in pairwise(edges):
             curve = np.cumsum(np.concatenate([[0.0], steps[start + 1 : end]]))
             level = float(np.mean(self._means[start:end]))
             found = scene_gains(curve, level, pictures_per_s)
-            if found is not None and is_calmer(histograms[start:end], found):
+            if found is not None and is_calmer(histograms[start:end].astype(np.float64), found):
                 gains[start:end] = found
         return gains.astype(np.float32)
 

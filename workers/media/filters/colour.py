@@ -23,6 +23,9 @@ _HEADROOM: Final = 0.25
 _LOCAL_GAIN: Final = 0.25
 """Added share of the distance from the smooth picture, for a `local_contrast` of 1."""
 
+_LIFT_OF_GAMMA: Final = 1.6
+"""A gamma of 0.955 makes shadows at most 1.072 times as steep."""
+
 _EDGE_CODES: Final = 20.0
 """Deviation of a neighbourhood, in 8-bit code values, that counts as an edge and is kept out of the detail."""
 
@@ -59,10 +62,20 @@ def luma_curve(step: ColourStep, bits: int, *, is_full_range: bool) -> NDArray[n
     codes = np.arange(top + 1)
     inside = (codes > black) & (codes < white)
     level = np.clip((codes - black) / (white - black), 0, 1)
-    curved = _stretched(level, step.black, step.white) ** step.gamma
+    curved = _lifted(_stretched(level, step.black, step.white), step.gamma)
     table = np.clip(np.rint(black + curved * (white - black)), black + 1, white - 1)
     # What lies outside the nominal range stays as it is.
     return np.where(inside, table, codes).astype(np.int64)
+
+
+def _lifted(level: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
+    """About level ** gamma in the middle tones, but with a bounded slope at black.
+
+    l (1 + k (1 - l)²) is nowhere steeper than 1 + k for k > 0, so that neither the noise of shadows nor the flicker of
+    dark pictures grows by more, and rises everywhere for k from -1 to 3.
+    """
+    lift = _LIFT_OF_GAMMA * (1 - gamma)
+    return np.asarray(level * (1 + lift * (1 - level) ** 2))
 
 
 def _stretched(level: NDArray[np.float64], black: float, white: float) -> NDArray[np.float64]:
