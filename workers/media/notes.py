@@ -34,6 +34,12 @@ _NOT_FINER_THAN_420: Final = (
 )
 
 
+_MAKE_PROGRESSIVE: Final = {
+    StepKind.INVERSE_TELECINE: "The film's own pictures were put together again from the fields of pulldown.",
+    StepKind.DEINTERLACE: "Interlaced pictures were made progressive.",
+}
+
+
 def note(code: NoteCode, text: str, stream: StreamInfo | None = None) -> Note:
     """One note, cut to the length that the report allows."""
     return Note(code=code, text=text[:4096], stream_index=None if stream is None else stream.index)
@@ -99,9 +105,9 @@ def _shape_facts(video: VideoStreamInfo, plan: EnhancementPlan) -> tuple[tuple[b
             f"{video.width_px} × {video.height_px} became {plan.width_px} × {plan.height_px}.",
         ),
         (
-            any(step.kind is StepKind.DEINTERLACE for step in plan.steps),
+            any(_has(plan, kind) for kind in _MAKE_PROGRESSIVE),
             NoteCode.DEINTERLACED,
-            "Interlaced pictures were made progressive.",
+            " ".join(text for kind, text in _MAKE_PROGRESSIVE.items() if _has(plan, kind)),
         ),
         (
             _keeps_interlacing(video, plan),
@@ -111,12 +117,14 @@ def _shape_facts(video: VideoStreamInfo, plan: EnhancementPlan) -> tuple[tuple[b
     )
 
 
+def _has(plan: EnhancementPlan, kind: StepKind) -> bool:
+    return any(step.kind is kind for step in plan.steps)
+
+
 def _keeps_interlacing(video: VideoStreamInfo, plan: EnhancementPlan) -> bool:
     flagged = video.field_order in {FieldOrder.TOP_FIRST, FieldOrder.BOTTOM_FIRST, FieldOrder.MIXED}
-    combed = any(
-        entry.kind is StepKind.DEINTERLACE and "comb lines" in entry.reason for entry in plan.skipped
-    )
-    return (flagged or combed) and all(step.kind is not StepKind.DEINTERLACE for step in plan.steps)
+    combed = any(entry.kind is StepKind.DEINTERLACE and "combed" in entry.reason for entry in plan.skipped)
+    return (flagged or combed) and not any(_has(plan, kind) for kind in _MAKE_PROGRESSIVE)
 
 
 def time_notes(
