@@ -66,8 +66,10 @@ def sample_frames(path: Path, stream_index: int, scan: PacketScan, *, threads: i
         stream.thread_count = threads
         pixels = max(1, stream.codec_context.width * stream.codec_context.height)
         wanted = max(_FEWEST_PLACES, min(_MOST_PLACES, _MOST_PLACES * _PLACE_BUDGET_PX // (6 * pixels)))
-        starts = _spread(scan.keyframe_pts, wanted) or [None]
-        stretch = min(_STRETCH_BUDGET_PX // pixels, scan.count) // len(starts)
+        budget = max(_STRETCH_BUDGET_PX // pixels, _SETTLED + _LONG + _SHORT)
+        # What is decoded whole anyway is decoded once, however many keyframes it has.
+        starts = _spread(scan.keyframe_pts, wanted if scan.count > budget else 1) or [None]
+        stretch = min(budget, scan.count) // len(starts)
         for number, start in enumerate(starts):
             here = range(number * wanted // len(starts), (number + 1) * wanted // len(starts))
             places = _places(here, stretch, is_only_start=len(starts) == 1)
@@ -81,6 +83,8 @@ def sample_frames(path: Path, stream_index: int, scan: PacketScan, *, threads: i
 def _spread(values: Sequence[int], count: int) -> list[int | None]:
     if len(values) <= count:
         return list(values)
+    if count == 1:
+        return [values[0]]
     return [values[number * (len(values) - 1) // (count - 1)] for number in range(count)]
 
 
