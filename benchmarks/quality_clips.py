@@ -61,9 +61,10 @@ class CleanClip:
 
 
 def names(*, natural: bool) -> tuple[str, ...]:
-    """Of all clips of a kind; three in a quick run."""
-    found = tuple(_NATURAL if natural else _ANIMATED)
-    return found[1:4] if is_quick() and natural else found
+    """Of all clips of a kind; only filmed ones in a quick run."""
+    if natural:
+        return tuple(_NATURAL)
+    return () if is_quick() else tuple(_ANIMATED)
 
 
 def load(name: str) -> CleanClip:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.quality_chain import FAITHFUL, enhanced
 from benchmarks.quality_clips import camera, load, names, psnr_db, read_luma, white, write
 from benchmarks.quality_peers import best_peer, vmaf_neg
-from benchmarks.quality_row import Row, Verdict, at_least, at_most
+from benchmarks.quality_row import Row, Verdict, at_least, at_most, is_quick
 from workers.protocol.settings import ChainSpeed
 
 _AT_ONCE: Final = 2
+_DEFAULT: Final = FAITHFUL.speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +80,30 @@ class Gain:
 
 def rows() -> list[Row]:
     """All rows."""
-    tasks = [
-        (name, degradation, speed)
-        for name in (*names(natural=True), *names(natural=False))
-        for degradation in DEGRADATIONS
-        for speed in ChainSpeed
-        if speed is ChainSpeed.BALANCED or (degradation in _FOR_SPEEDS and name in names(natural=True))
-    ]
+    tasks = [task for task in _all_tasks() if not is_quick() or (task[1].is_judged and task[2] is _DEFAULT)]
     with ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn")) as pool:
         gains = list(pool.map(_measured, *zip(*tasks, strict=True)))
     natural = [gain for gain in gains if gain.clip in names(natural=True)]
-    balanced = [gain for gain in natural if gain.speed is ChainSpeed.BALANCED]
+    balanced = [gain for gain in natural if gain.speed is _DEFAULT]
     made = _judged_rows([gain for gain in balanced if gain.degradation.is_judged])
     made += _gate_row([gain for gain in gains if gain.db])
+    drawn = [gain for gain in gains if gain not in natural]
     for degradation in DEGRADATIONS:
-        made.append(_detail_row([gain for gain in balanced if gain.degradation == degradation], "natural"))
-        drawn = [gain for gain in gains if gain not in natural and gain.degradation == degradation]
-        made.append(_detail_row([gain for gain in drawn if gain.speed is ChainSpeed.BALANCED], "animation"))
-    return [*made, *_speed_rows(natural)]
+        for kind, chosen in (("natural", balanced), ("animation", drawn)):
+            made += _detail_rows([gain for gain in chosen if gain.degradation == degradation], kind)
+    return [*made, *([] if is_quick() else _speed_rows(natural))]
+
+
+def _all_tasks() -> list[tuple[str, Degradation, ChainSpeed]]:
+    """The default speed on everything, the others on what they are compared on."""
+    filmed = names(natural=True)
+    return [
+        (name, degradation, speed)
+        for name in (*filmed, *names(natural=False))
+        for degradation in DEGRADATIONS
+        for speed in ChainSpeed
+        if speed is _DEFAULT or (degradation in _FOR_SPEEDS and name in filmed)
+    ]
 
 
 def _measured(name: str, degradation: Degradation, speed: ChainSpeed) -> Gain:
@@ -113,7 +120,7 @@ def _measured(name: str, degradation: Degradation, speed: ChainSpeed) -> Gain:
         noisy = [np.asarray(luma / clip.unit, np.float32) for luma in read_luma(path)]
         ours = enhanced(path, FAITHFUL.model_copy(update={"speed": speed}))
         pictures = [picture.astype(np.float32) for picture in ours.pictures]
-        is_default = speed is ChainSpeed.BALANCED
+        is_default = speed is _DEFAULT
         before_db, before_vmaf = psnr_db(truth, noisy), vmaf_neg(truth, noisy) if is_default else 0.0
         gain = Gain(
             clip=name,
@@ -197,7 +204,9 @@ def _gate_row(gains: list[Gain]) -> list[Row]:
     ]
 
 
-def _detail_row(gains: list[Gain], kind: str) -> Row:
+def _detail_rows(gains: list[Gain], kind: str) -> list[Row]:
+    if not gains:
+        return []
     each = ", ".join(f"{gain.clip} {gain.db:+.1f} (σ {gain.sigma:.1f})" for gain in gains)
     total = f"{mean(gain.db for gain in gains):+.2f} dB, VMAF-NEG {mean(gain.vmaf for gain in gains):+.1f}: {each}"
     peer = ""
@@ -205,7 +214,7 @@ def _detail_row(gains: list[Gain], kind: str) -> Row:
         chosen = ", ".join(f"{gain.peer} {gain.peer_db:+.1f}" for gain in gains)
         vmaf = mean(gain.peer_vmaf for gain in gains)
         peer = f"{mean(gain.peer_db for gain in gains):+.2f} dB, {vmaf:+.1f}: {chosen}"
-    return Row("denoise", f"{gains[0].degradation.name}, {kind}", "", "", total, peer)
+    return [Row("denoise", f"{gains[0].degradation.name}, {kind}", "", "", total, peer)]
 
 
 def _speed_rows(natural: list[Gain]) -> list[Row]:
