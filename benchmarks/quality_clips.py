@@ -194,7 +194,7 @@ def _picture(planes: Sequence[NDArray[np.float32]], form: str, bits: int) -> Vid
     picture = VideoFrame(width, height, form)
     kind = np.uint8 if bits == 8 else np.uint16
     for values, plane in zip(planes, picture.planes, strict=True):
-        into = np.frombuffer(plane, kind).reshape(plane.height, -1)  # type: ignore[call-overload]  # a plane is a buffer
+        into = np.frombuffer(plane, kind).reshape(plane.height, -1)
         into[:, : plane.width] = np.clip(np.rint(values), 0, (1 << bits) - 1)
     return picture
 

@@ -81,7 +81,7 @@ def run_peer(path: Path, arguments: str, truth: Sequence[Luma], *, bits: int) ->
     ).stdout
     spent = _children_cpu_s() - before
     values = np.frombuffer(raw, np.uint16 if bits == 10 else np.uint8).reshape(-1, height, width)
-    pictures = [picture.astype(np.float32) / (1 << (bits - 8)) for picture in values]
+    pictures = [np.asarray(picture / float(1 << (bits - 8)), np.float32) for picture in values]
     return PeerResult(arguments.partition("=")[0], arguments, psnr_db(truth, pictures), spent, pictures)
 
 

@@ -128,7 +128,8 @@ def _deviation(blocks: Blocks) -> NDArray[np.float32]:
     count = np.float32(blocks.shape[1])
     mean = blocks.sum(axis=1, dtype=np.float32) / count
     square = np.einsum("ij,ij->i", blocks, blocks) / count
-    return np.sqrt(np.maximum(square - mean * mean, 0))
+    deviation: NDArray[np.float32] = np.sqrt(np.maximum(square - mean * mean, 0))
+    return deviation
 
 
 def _border(shape: tuple[int, int], deviation: NDArray[np.float32], now: Blocks) -> NDArray[np.bool_]:
@@ -166,14 +167,16 @@ def _where_motion_helps(
 
 def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Whole-pixel motion of every block to its place in the previous picture: x and y, each of shape (blocks,)."""
-    small = [
-        np.ascontiguousarray(picture) if picture.dtype == np.uint8 else cv2.convertScaleAbs(picture)
+    small: list[NDArray[np.uint8]] = [
+        picture.astype(np.uint8, copy=False) if picture.dtype == np.uint8 else _whole(picture)
         for picture in (current, previous)
     ]
     scale = 1
     while small[0].shape[1] > _SEARCHED_WIDTH_PX and small[0].shape[0] >= 4 * BLOCK_PX:
         half = (small[0].shape[1] // 2, small[0].shape[0] // 2)
-        small = [cv2.resize(picture, half, interpolation=cv2.INTER_AREA) for picture in small]
+        small = [
+            np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8) for picture in small
+        ]
         scale *= 2
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow = search.calc(small[0], small[1], None)  # type: ignore[call-overload]  # the stubs ask for an initial flow
@@ -182,6 +185,11 @@ def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDA
     at_y = np.minimum((np.arange(height) * 2 + 1) * BLOCK_PX // (2 * scale), flow.shape[0] - 1)
     steps = np.rint(flow[at_y[:, None], at_x[None, :]] * scale).astype(np.int64).reshape(-1, 2)
     return steps[:, 0], steps[:, 1]
+
+
+def _whole(picture: Picture) -> NDArray[np.uint8]:
+    """Rounded to whole code values."""
+    return np.asarray(cv2.convertScaleAbs(picture), np.uint8)
 
 
 def _unexplained(before: Blocks, now: Blocks) -> Blocks:
