@@ -11,6 +11,7 @@ from typing import Any, Final
 import vapoursynth as vs
 from dfttest2 import Backend, DFTTest
 
+from workers.media.filters.caches import keep, keep_none
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.settings import ChainSpeed
 from workers.protocol.steps import DenoiseStep
@@ -111,14 +112,17 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
     pel = _WHOLE_PEL if is_large else _HALF_PEL
     blocks = {"blksize": [_BLOCK_PX, _BLOCK_PX], "overlap": [_OVERLAP_PX, _OVERLAP_PX]}
     mvu = vs.core.mvu
-    searched = mvu.Super(_search_clip(node, sigma, effort), pel=pel, **blocks)
-    return mvu.Degrain(
+    reach = step.degrain_radius + _DFT_FRAMES // 2
+    searched = mvu.Super(keep_none(_search_clip(keep(node, reach), sigma, effort)), pel=pel, **blocks)
+    vectors = mvu.AnalyseMany(keep(searched, reach), radius=step.degrain_radius, **blocks)
+    degrained = mvu.Degrain(
         node,
-        mvu.Super(node, pel=pel, onelevel=1, **blocks),
-        mvu.AnalyseMany(searched, radius=step.degrain_radius, **blocks),
+        keep(mvu.Super(node, pel=pel, onelevel=1, **blocks), reach),
+        [keep_none(vector) for vector in vectors],
         thsad=[round(thsad_per_sigma(step) * sigma)],
         thscd1=round(400 + 12 * sigma),
     )
+    return keep(degrained, _DFT_FRAMES // 2)
 
 
 def _search_clip(node: VideoNode, sigma: float, effort: _Effort) -> VideoNode:

@@ -1,5 +1,6 @@
 """The plan as a VapourSynth graph, and the frames that come out of it."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from workers.media.encoders.catalogue import PIXEL_FORMAT_8, PIXEL_FORMAT_10
+from workers.media.filters.caches import in_the_making
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
 from workers.media.filters.crop import crop
@@ -48,7 +50,10 @@ from workers.protocol.steps import (
     StepKind,
 )
 
-_CACHE_MB: Final = 1024
+_CACHED_PICTURES: Final = 180
+"""What VapourSynth may keep at most, in source pictures: motion search holds ten enlarged to nine times their size."""
+
+_SMALLEST_CACHE_BYTES: Final = 64 << 20
 _KEPT_BEHIND: Final = 2
 """Source frames kept behind the last one that can still be needed."""
 
@@ -236,9 +241,8 @@ class FilterGraph:
         threads: int,
         tables: FrameTables | None = None,
     ) -> None:
-        if threads:
-            vs.core.num_threads = threads
-        vs.core.max_cache_size = _CACHE_MB
+        vs.core.num_threads = threads or os.cpu_count() or 1
+        vs.core.max_cache_size = _cache_mb(source)
         self._window = window
         self._map = pictures
         self._radius = plan.radius
@@ -254,7 +258,7 @@ class FilterGraph:
         pending: deque[tuple[OutputPicture, Future[Any]]] = deque()
         try:
             while True:
-                while len(pending) < 2 * vs.core.num_threads and (picture := next(outputs, None)) is not None:
+                while len(pending) < in_the_making() and (picture := next(outputs, None)) is not None:
                     pending.append((picture, node.get_frame_async(picture.number)))
                 if not pending:
                     return
@@ -279,6 +283,15 @@ class FilterGraph:
             return request.result()
         except vs.Error as error:
             raise self._feed.error or error from error
+
+
+def _cache_mb(source: SourcePicture) -> int:
+    form = source.form
+    samples = source.width_px * source.height_px
+    if form.colour_planes == 3:
+        samples += 2 * (samples >> (form.shift_w + form.shift_h))
+    size_bytes = samples * np.dtype(form.dtype).itemsize
+    return max(_SMALLEST_CACHE_BYTES, _CACHED_PICTURES * size_bytes) >> 20
 
 
 def luma(frame: Any) -> NDArray[np.uint8]:
