@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from workers.media.analysis import SampleRun, analyse
@@ -38,7 +40,7 @@ def film(
     every: int = 1000,
 ) -> Path:
     with av.open(path, "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = cast(VideoStream, container.add_stream(codec, rate=25))
         stream.width, stream.height = size
         stream.pix_fmt = pixels
         stream.codec_context.gop_size = every

@@ -45,9 +45,8 @@ def grid_of(middle: Crop) -> Grid | None:
     if min(middle.shape) < _MIN_BLOCKS * BLOCK_PX:
         return None
     # Every second line and column tells enough; neighbours across the step are whole.
-    return Grid(
-        across=_profile(middle[::2]), down=_profile(cv2.transpose(np.ascontiguousarray(middle[:, ::2])))
-    )
+    upright: Crop = np.ascontiguousarray(middle[:, ::2].T)  # type: ignore[assignment]  # its type is the picture's
+    return Grid(across=_profile(middle[::2]), down=_profile(upright))
 
 
 def _profile(luma: Crop) -> NDArray[np.float64]:
@@ -56,8 +55,8 @@ def _profile(luma: Crop) -> NDArray[np.float64]:
     excess = means[1:-1] - (means[:-2] + means[2:]) / 2
     whole = excess.size // BLOCK_PX * BLOCK_PX
     # The first entry belongs to step 1, between samples 1 and 2.
-    by_phase = np.roll(np.median(excess[:whole].reshape(-1, BLOCK_PX), axis=0), 1)
-    return by_phase.astype(np.float64)
+    by_phase: NDArray[np.float64] = np.roll(np.median(excess[:whole].reshape(-1, BLOCK_PX), axis=0), 1)
+    return by_phase
 
 
 def blockiness(grids: list[Grid]) -> Figure:

@@ -7,8 +7,8 @@ from workers.protocol.analysis import Analysis
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.steps import DebandStep, StepKind
 
-_VISIBLE: Final = 0.15
-"""Share of the picture. Clean references reach 0.01, an old MPEG-4 animation 0.11, skies of 6 or 7 bits 0.6."""
+_VISIBLE: Final = 0.2
+"""Share of the picture. Clean references reach 0.01, an old MPEG-4 animation 0.16, skies of 6 or 7 bits 0.6."""
 
 _SURE: Final = 0.3
 _THRESHOLD: Final = 2.5

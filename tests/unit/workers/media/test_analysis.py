@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ def scene(seed: int = 1, *, shift: int = 0) -> Picture:
     return eight_bit(soft[:, 40 + shift : 40 + shift + WIDTH])
 
 
-def eight_bit(picture: NDArray[np.float32]) -> Picture:
+def eight_bit(picture: NDArray[Any]) -> Picture:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
@@ -208,10 +209,11 @@ def test_small_pictures_are_measured_as_far_as_they_go() -> None:
 
 
 def test_sharpening_leaves_halos_and_blur_wide_edges() -> None:
-    clean = scene().astype(np.float32)
+    clean: NDArray[Any] = scene().astype(np.float32)
     sharpened = clean + 1.5 * (clean - cv2.GaussianBlur(clean, (0, 0), 1.5))
     blurred = cv2.GaussianBlur(clean, (0, 0), 2.5)
-    found = {name: [edge_profiles(one)] for name, one in (("c", clean), ("s", sharpened), ("b", blurred))}
+    pictures: dict[str, NDArray[Any]] = {"c": clean, "s": sharpened, "b": blurred}
+    found = {name: [edge_profiles(one)] for name, one in pictures.items()}
     assert halo(found["c"]).confidence < 0.4 or halo(found["c"]).value < 0.05
     assert halo(found["s"]).value > 0.15
     assert halo(found["s"]).confidence > 0.5

@@ -16,7 +16,8 @@ from workers.media.filters.dehalo import dehalo
 from workers.media.filters.sharpen import sharpen
 from workers.protocol.steps import DebandStep, DeblockStep, DehaloStep, SharpenStep
 
-type Picture = NDArray[np.float32]
+type Picture = NDArray[Any]
+"""Luma in 8-bit code values, float32."""
 type Filter = Callable[[Clip], Clip]
 
 WIDTH, HEIGHT = 192, 128
