@@ -43,7 +43,7 @@ for at_s in json.loads(sys.argv[3]):
     found.append((time.perf_counter() - started, cpu))
 print(json.dumps({"found": found, "steps": [step.kind.value for step in outcome.plan.steps]}))
 """
-_MOMENTS: Final = (2.0, 2.04, 2.2, 5.0, 1.0, 7.3, 4.1)
+_MOMENTS: Final = (2.0, 2.04, 2.2, 4.0, 1.0, 3.3, 4.6)
 """The first is the cold one; then the next picture, a few pictures on, and jumps."""
 
 
@@ -81,7 +81,7 @@ def preview_rows(rounds: int) -> list[Row]:
     """Single pictures of the real chain in a noisy 1080p H.264 clip, seeking inside."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip = small(folder, 1920, 1080, 240, noise=16)
+        clip = small(folder, 1920, 1080, 125, noise=16)
         moments = _MOMENTS[: 1 + 2 * rounds]
         done = json.loads(python(_PREVIEW, clip, folder, json.dumps(moments)).output.splitlines()[0])
         peer = [

@@ -32,6 +32,10 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
     Raises:
         TaskFailedError: the job cannot succeed.
     """
+    if not isinstance(job, ProbeJob):
+        from workers.media.thread_limit import limit_threads
+
+        limit_threads(job.threads)
     match job:
         case EnhancementJob():
             from workers.media.enhance import enhance
