@@ -80,8 +80,9 @@ def run_peer(path: Path, arguments: str, truth: Sequence[Luma], *, bits: int) ->
         [*command, "-pix_fmt", form, "-f", "rawvideo", "-"], check=True, capture_output=True
     ).stdout
     spent = _children_cpu_s() - before
-    values = np.frombuffer(raw, np.uint16 if bits == 10 else np.uint8).reshape(-1, height, width)
-    pictures = [np.asarray(picture / float(1 << (bits - 8)), np.float32) for picture in values]
+    kind = "<u2" if bits == 10 else "u1"
+    values = np.frombuffer(raw, kind).astype(np.float32).reshape(-1, height, width)
+    pictures = [picture / np.float32(1 << (bits - 8)) for picture in values]
     return PeerResult(arguments.partition("=")[0], arguments, psnr_db(truth, pictures), spent, pictures)
 
 

@@ -168,7 +168,7 @@ def _where_motion_helps(
 def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Whole-pixel motion of every block to its place in the previous picture: x and y, each of shape (blocks,)."""
     small: list[NDArray[np.uint8]] = [
-        picture.astype(np.uint8, copy=False) if picture.dtype == np.uint8 else _whole(picture)
+        np.ascontiguousarray(picture, np.uint8) if picture.dtype == np.uint8 else _whole(picture)
         for picture in (current, previous)
     ]
     scale = 1

@@ -112,3 +112,10 @@ def test_whole_code_values_and_fractions_tell_the_same() -> None:
 def test_a_picture_of_few_blocks_tells_nothing(size: tuple[int, int]) -> None:
     first, second = (noisy(np.full(size, 100, np.float32), 5, seed) for seed in (1, 2))
     assert estimate_noise(first, second) is None
+
+
+def test_a_picture_whose_size_is_no_whole_number_of_blocks_is_measured() -> None:
+    first, second = (noisy(scene(shift, 250), 6, shift)[:243] for shift in (0, 3))
+    found = estimate_noise(first.astype(np.uint8), second.astype(np.uint8))
+    assert found is not None
+    assert found.sigma == pytest.approx(6, rel=0.1)
