@@ -5,7 +5,9 @@ opened afresh with libav alone: nothing of the media package is trusted here.
 """
 
 import itertools
+import math
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +16,14 @@ from typing import Final
 import av
 from av.subtitles.stream import SubtitleStream
 
-from workers.protocol.report import EnhancementReport
+from workers.protocol.report import EnhancementReport, NoteCode
+from workers.protocol.steps import StepKind
 
 TABLE: Final = Path(__file__).with_name("expected.toml")
+GATED: Final = frozenset(
+    {StepKind.DENOISE, StepKind.COLOUR, StepKind.SHARPEN, StepKind.DEBLOCK, StepKind.DEBAND}
+)
+"""Steps that change how a picture looks, so that harm is measured."""
 _PROFILES: Final = {"Baseline", "Constrained Baseline", "Main", "High"}
 
 
@@ -28,6 +35,9 @@ class Expectation:
         file: relative to the media folder.
         code: the error code of a refused file; None when the file is completed.
         notes: codes that must be in the report, and no others.
+        steps: kinds of the plan's steps, in order.
+        frame_map: how output pictures follow from source pictures.
+        encoder: libav's name; None where the pictures are copied.
     """
 
     file: str
@@ -39,6 +49,9 @@ class Expectation:
     width_px: int = 0
     height_px: int = 0
     notes: frozenset[str] = frozenset()
+    steps: tuple[str, ...] = ()
+    frame_map: str = ""
+    encoder: str | None = None
 
     @property
     def is_refused(self) -> bool:
@@ -67,7 +80,32 @@ def _expectation(name: str, row: dict[str, object]) -> Expectation:
         width_px=int(width),
         height_px=int(height),
         notes=frozenset(str(note) for note in notes),
+        steps=_texts(row["steps"]),
+        frame_map=str(row["frame_map"]),
+        encoder=str(row["encoder"]) if "encoder" in row else None,
     )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    assert isinstance(value, list)
+    return tuple(str(entry) for entry in value)
+
+
+def said_by(report: EnhancementReport) -> dict[str, object]:
+    """What a report says about everything that the table states, by the names of `Expectation`."""
+    plan = report.plan
+    return {
+        "frames": report.frames_out,
+        "audio": report.audio_tracks,
+        "chapters": report.chapters,
+        "subtitles": report.subtitle_tracks,
+        "width_px": plan.width_px,
+        "height_px": plan.height_px,
+        "notes": frozenset(note.code.value for note in report.notes),
+        "steps": tuple(step.kind.value for step in plan.steps),
+        "frame_map": plan.frame_map.value,
+        "encoder": None if plan.remux else plan.encoding.encoder,
+    }
 
 
 def differences(expected: Expectation, report_json: str, output: Path) -> list[str]:
@@ -79,28 +117,37 @@ def differences(expected: Expectation, report_json: str, output: Path) -> list[s
         output: the result.
     """
     report = EnhancementReport.model_validate_json(report_json)
-    said = {
-        "frames": report.frames_out,
-        "audio": report.audio_tracks,
-        "chapters": report.chapters,
-        "subtitles": report.subtitle_tracks,
-        "width_px": report.plan.width_px,
-        "height_px": report.plan.height_px,
-        "notes": frozenset(note.code.value for note in report.notes),
-    }
     found = [
         f"report: {name} is {_shown(value)}, expected {_shown(getattr(expected, name))}"
-        for name, value in said.items()
+        for name, value in said_by(report).items()
         if value != getattr(expected, name)
     ]
+    return found + list(certificate_faults(report)) + _output_differences(expected, output)
+
+
+def certificate_faults(report: EnhancementReport) -> Iterator[str]:
+    """What is missing of the proof that the output is whole and not harmed."""
     failed = [check.name for check in report.checks if not check.passed]
-    if failed:
-        found.append(f"report: checks failed: {', '.join(failed)}")
-    return found + _output_differences(expected, output)
+    if failed or not report.checks:
+        yield f"report: checks failed: {', '.join(failed) or 'none was made'}"
+    fell_back = any(note.code is NoteCode.HARM_GATE_FELL_BACK for note in report.notes)
+    kinds = {step.kind for step in report.plan.steps}
+    gate = report.gate
+    if gate is None:
+        if kinds & GATED or fell_back:
+            yield "report: picture steps ran, and the do-no-harm gate did not measure"
+        return
+    numbers = (gate.sigma_before, gate.sigma_after, gate.newly_clipped_share)
+    if gate.sampled_frames < 1 or not all(math.isfinite(number) and number >= 0 for number in numbers):
+        yield f"report: the do-no-harm gate has no numbers: {gate}"
+    if gate.passed == fell_back:
+        yield "report: what the do-no-harm gate found and what was done do not agree"
 
 
 def _shown(value: object) -> str:
-    return ", ".join(sorted(value)) or "none" if isinstance(value, frozenset) else str(value)
+    if isinstance(value, frozenset | tuple):
+        return ", ".join(sorted(value) if isinstance(value, frozenset) else value) or "none"
+    return str(value)
 
 
 def _output_differences(expected: Expectation, output: Path) -> list[str]:
