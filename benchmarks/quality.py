@@ -68,8 +68,9 @@ def main() -> int:
             print(f"{name}: no such rows", file=sys.stderr)
             continue
         started = time.perf_counter()
-        rows += importlib.import_module(f"benchmarks.quality_{name}").rows()
-        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        found: list[Row] = importlib.import_module(f"benchmarks.quality_{name}").rows()
+        print(f"{table(found)}\n{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        rows += found
     text = f"{machine()}; `python benchmarks/quality.py {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n"
     print(text)
     if options.out is not None:
