@@ -247,6 +247,21 @@ def test_grain_that_is_put_in_is_described_by_av1_and_by_no_other() -> None:
     assert decide_encoding(video(), measured(8.0), asked(codec="av1"), output=bare).film_grain == 0
 
 
+def test_x264_is_tuned_for_strong_fine_grain_that_stays() -> None:
+    kept = decide_encoding(video(), measured(5.0), SETTINGS)
+    assert (kept.tune, kept.quality) == ("grain", 22)
+    assert encoder_options(EncodingOrder(kept, 240))["tune"] == "grain"
+    gone = decide_encoding(video(), measured(5.0), SETTINGS, output=Output(1280, 720, steps=(DENOISED,)))
+    shaped = measured(5.0).model_copy(update={"noise_is_correlated": True})
+    for plan in (
+        gone,
+        decide_encoding(video(), measured(2.0), SETTINGS),
+        decide_encoding(video(), shaped, SETTINGS),
+        decide_encoding(video(), measured(5.0), asked(codec="hevc")),
+    ):
+        assert plan.tune is None
+
+
 def test_no_cap_when_it_is_not_asked_for() -> None:
     assert decide_encoding(video(), measured(8.0), asked(cap_bit_rate=False)).max_bit_rate is None
 
