@@ -13,11 +13,23 @@ and 0.2 to 1.0 dB on chroma. Smoothing the borders alone (the filter of H.263 an
 lost up to 1 dB at quantiser 6; a window of one frame gained 0.0 to 0.9.
 """
 
+import vapoursynth as vs
+
 from workers.media.filters.clip import Clip
 from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.steps import DeblockStep
 
 
 def deblock(clip: Clip, step: DeblockStep) -> Clip:
-    """Luma and chroma; `amount` is the standard deviation of the coding noise."""
-    return clip.with_node(in_frequency_domain(clip.node, variance=step.amount**2))
+    """Luma and chroma; `amount` is the standard deviation of the coding noise.
+
+    Luma that was neither black nor white does not become it: a filter's ripple beside an edge would be cut off.
+    """
+    node = clip.node
+    filtered = in_frequency_domain(node, variance=step.amount**2)
+    top = (1 << clip.bits) - 1
+    unit = 1 << (clip.bits - 8)
+    black, white = (0, top) if clip.is_full_range else (16 * unit, 235 * unit)
+    kept = f"x {black} > x {white} < and y {black + 1} max {white - 1} min y ?"
+    expressions = [kept] if node.format.num_planes == 1 else [kept, "y", "y"]
+    return clip.with_node(vs.core.std.Expr([node, filtered], expressions))

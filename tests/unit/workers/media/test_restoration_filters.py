@@ -70,6 +70,13 @@ def test_blocks_of_motion_jpeg_are_smoothed() -> None:
     assert gain_db(FILTERS["deblock"], decoded.astype(np.float32), truth) > 0.3
 
 
+def test_deblocking_makes_nothing_black_or_white_that_was_not() -> None:
+    steep = np.where(scene() > 110, 234, 17).astype(np.float32)
+    found = lumas_of(deblock(clip_of([steep] * 3), DeblockStep(amount=6.5, reason="a test")))[1]
+    assert found.min() > 16
+    assert found.max() < 235
+
+
 def test_bands_are_spread_and_texture_beside_them_is_not_touched() -> None:
     truth = sky()
     truth[80:] = scene()[80:]
