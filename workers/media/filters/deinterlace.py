@@ -5,8 +5,8 @@ is only the first guess: the guesses for neighbouring moments are shifted along 
 by how well it fits, because a neighbour of the other parity was filmed just where a line is missing.
 
 Measured on three clips woven from 60 pictures a second (`benchmarks/quality_fields.py`): balanced is 2.2 dB above
-bwdif, best 2.6 dB. With decoding that takes 2.5 and 8 times the processor time of ffmpeg's bwdif; the filters alone 4 to 12
-and 9 to 30 times, more the larger the picture: 56 ms for a picture of 1080 lines, balanced, one for each picture.
+bwdif, best 2.6 dB. With decoding that takes 2.5 and 8 times the processor time of ffmpeg's bwdif; the filters alone
+4 to 12 and 9 to 30 times, more the larger the picture: 56 ms for a picture of 1080 lines, balanced, one for each.
 """
 
 from collections.abc import Sequence
