@@ -167,6 +167,8 @@ def without_picture_steps(plan: EnhancementPlan, reason: str) -> EnhancementPlan
         update={
             "steps": tuple(step for step in plan.steps if step.kind in unavoidable),
             "skipped": plan.skipped + tuple(SkippedStep(kind=step.kind, reason=reason) for step in dropped),
+            # Grain that the chain does not put in must not be looked for by the encoder.
+            "encoding": plan.encoding.model_copy(update={"film_grain": 0}),
         }
     )
 
