@@ -101,7 +101,7 @@ def _cases(folder: Path) -> dict[str, _Case]:
     steady = plain.model_copy(update={"stabilise": True})
 
     def in_stage(stage: str, frames: int = 0) -> Callable[[dict[str, Any]], bool]:
-        return lambda status: status["stage"] == stage and status["frames_done"] >= frames
+        return lambda status: bool(status["stage"] == stage and status["frames_done"] >= frames)
 
     return {
         "probing": (film, plain, in_stage("probing")),

@@ -130,8 +130,9 @@ class _Source:
 
     def close(self) -> None:
         """Let go of the file."""
-        for errand in (self.looking, *self.tables.values()):
-            errand.abandon()
+        self.looking.abandon()
+        for tables in self.tables.values():
+            tables.abandon()
         self.forget_filters()
 
     def _planned(
