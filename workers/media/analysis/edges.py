@@ -29,10 +29,16 @@ class EdgeProfiles:
     """Luma across edges, from the darker plateau (0) to the brighter one (1).
 
     Attributes:
-        values: shape (edges, 25).
+        upright: along lines, each from one field only: right in interlaced pictures as well; shape (edges, 25).
+        level: along columns; combing looks like overshoot there.
     """
 
-    values: NDArray[np.float32]
+    upright: NDArray[np.float32]
+    level: NDArray[np.float32]
+
+    def without_level(self) -> "EdgeProfiles":
+        """What holds of pictures that are combed."""
+        return EdgeProfiles(self.upright, self.level[:0])
 
 
 def edge_profiles(middle: Crop) -> EdgeProfiles:
@@ -44,7 +50,7 @@ def edge_profiles(middle: Crop) -> EdgeProfiles:
     Returns:
         At most 1500 of each direction, evenly chosen; none for pictures without edges.
     """
-    return EdgeProfiles(np.concatenate([_across(middle), _across(middle.T)]))
+    return EdgeProfiles(_across(middle), _across(middle.T))
 
 
 def _across(middle: Crop) -> NDArray[np.float32]:
@@ -101,4 +107,5 @@ def halo(found: list[EdgeProfiles]) -> Figure:
 
 
 def _all(found: list[EdgeProfiles]) -> NDArray[np.float32]:
-    return np.concatenate([np.zeros((0, 2 * _REACH_PX + 1), np.float32), *(one.values for one in found)])
+    parts = [part for one in found for part in (one.upright, one.level)]
+    return np.concatenate([np.zeros((0, 2 * _REACH_PX + 1), np.float32), *parts])

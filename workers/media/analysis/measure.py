@@ -28,7 +28,7 @@ from workers.media.analysis.movement import Movement, cuts_per_minute, flicker, 
 from workers.media.analysis.pictures import Crop, Detail, Plane8, SampleRun
 from workers.media.field_scan import scan_fields
 from workers.media.noise import NoiseEstimate, estimate_noise
-from workers.protocol.analysis import Analysis
+from workers.protocol.analysis import Analysis, ScanKind
 from workers.protocol.media import VideoStreamInfo
 
 _NOISE_PERCENTILE: Final = 75.0
@@ -81,6 +81,9 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
     black, low, high, white = percentiles(histogram, (0.1, 5, 95, 99.9))
     laplacian_noise = _LAPLACIAN_NOISE_GAIN * sigma**2
     scan, duplicates = scan_fields(gathered.strips, video.field_order, video.average_rate)
+    edges = gathered.edges
+    if scan.kind not in {ScanKind.PROGRESSIVE, ScanKind.UNKNOWN}:
+        edges = [one.without_level() for one in edges]
     return Analysis(
         sampled_frames=len(gathered.sharpness),
         noise_sigma=sigma,
@@ -99,8 +102,8 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         borders=find_borders(gathered.lit),
         blockiness=blockiness(gathered.grids),
         banding=banding(gathered.banded),
-        halo=halo(gathered.edges),
-        softness=softness(gathered.edges),
+        halo=halo(edges),
+        softness=softness(edges),
         flicker=flicker(gathered.movements),
         shake=shake(gathered.movements),
         cuts_per_minute=cuts_per_minute(gathered.movements, _rate(video), video.frame_count),

@@ -16,7 +16,7 @@ from workers.media.analysis.edges import edge_profiles, halo, softness
 from workers.media.analysis.gradients import banded_share
 from workers.media.analysis.levels import histogram_of, levels_confidence
 from workers.media.analysis.movement import cuts_per_minute, flicker, movement_of, shake
-from workers.protocol.analysis import Analysis, Borders
+from workers.protocol.analysis import Analysis, Borders, ScanKind
 from workers.protocol.media import VideoStreamInfo
 
 type Picture = NDArray[np.uint8]
@@ -219,6 +219,17 @@ def test_sharpening_leaves_halos_and_blur_wide_edges() -> None:
     assert halo(found["s"]).confidence > 0.5
     assert softness(found["c"]).value < 2.5
     assert softness(found["b"]).value > 3.2
+
+
+def test_combing_is_no_halo() -> None:
+    woven = []
+    for number in range(10):
+        picture = scene(shift=3 * number - 15).copy()
+        picture[1::2] = scene(shift=3 * number - 13)[1::2]
+        woven.append(picture)
+    found = analyse([run(*woven)] * 3, stream())
+    assert found.scan.kind is ScanKind.INTERLACED
+    assert found.halo.value < 0.15 or found.halo.confidence < 0.4
 
 
 def test_a_lamp_flickers_and_a_fade_or_a_moving_thing_does_not() -> None:
