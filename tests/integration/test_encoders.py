@@ -70,10 +70,11 @@ def encoded(
     colour: OutputColour = SDR,
     hdr: HdrInfo | None = None,
     times: Sequence[FrameTime] = TIMES,
+    rate: Fraction = Fraction(30),
 ) -> Proof:
     """Write a film with the plan's encoder, as the product does."""
     shots = pictures(plan, len(times))
-    form = VideoForm(shots[0].width, shots[0].height, CLOCK, Fraction(30), colour, hdr)
+    form = VideoForm(shots[0].width, shots[0].height, CLOCK, rate, colour, hdr)
     with Mp4Writer(path, CLOCK, Surroundings((), (), (), {})) as writer:
         encoder = VideoEncoder(writer.container, form, plan, threads=1)
         with TrialDecoder(encoder.stream.codec_context, threads=1) as trial:
@@ -155,6 +156,13 @@ def test_a_keyframe_comes_at_the_latest_after_ten_seconds_and_playback_can_start
         container.seek(10 * CLOCK, stream=stream)
         found = [frame.pts for frame in container.decode(stream)]
     assert found == [number * CLOCK for number in range(10, 25)], "a closed group needs nothing before it"
+
+
+def test_pictures_that_follow_faster_than_an_encoder_knows(tmp_path: Path, plan: EncoderPlan) -> None:
+    path = tmp_path / "film.mp4"
+    times = tuple(FrameTime(number * 150, 150) for number in range(12))
+    encoded(path, plan, times=times, rate=Fraction(600))
+    assert verdict(path, replace(promise(plan), times=times)).failures == ()
 
 
 @pytest.mark.parametrize("codec", WIDE)

@@ -86,7 +86,8 @@ class VideoEncoder:
         order = EncodingOrder(
             plan, keyframe_interval(form.average_rate), threads, form.hdr, _buffer_bits(plan, form)
         )
-        stream = container.add_stream(plan.encoder, rate=form.average_rate, options=encoder_options(order))
+        rate = min(form.average_rate, Fraction(encoder.most_rate))
+        stream = container.add_stream(plan.encoder, rate=rate, options=encoder_options(order))
         assert isinstance(stream, VideoStream), "the catalogue holds video encoders only"
         self.stream = stream
         self._time_base = Fraction(1, form.timescale)
@@ -95,6 +96,7 @@ class VideoEncoder:
         self._durations: dict[int, int] = {}
         context = self.stream.codec_context
         self._configure(context, form, threads)
+        context.framerate = rate
         context.pix_fmt = encoder.input_format(plan.pixel_format)
         if encoder.codec is VideoCodec.HEVC:
             context.codec_tag = _APPLE_HEVC_TAG
@@ -103,7 +105,6 @@ class VideoEncoder:
         context.width = form.width_px
         context.height = form.height_px
         context.time_base = self._time_base
-        context.framerate = form.average_rate
         context.sample_aspect_ratio = Fraction(1)
         context.color_primaries = code_point(PRIMARIES, form.colour.primaries)
         context.color_trc = code_point(TRANSFERS, form.colour.transfer)

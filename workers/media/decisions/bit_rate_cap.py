@@ -126,5 +126,6 @@ def _by_source(source: float, form: OutputForm, scale: float) -> float:
 
 def _scale(pixels: int, rate: float) -> float:
     """bit/s for one bit per pixel of the reference size and rate, at another size and rate."""
-    area = (pixels / _REFERENCE_PIXELS) ** _PIXEL_POWER
-    return _REFERENCE_PIXELS * _REFERENCE_RATE * area * (max(rate, 1.0) / _REFERENCE_RATE) ** _RATE_POWER
+    area: float = (pixels / _REFERENCE_PIXELS) ** _PIXEL_POWER
+    pace: float = (max(rate, 1.0) / _REFERENCE_RATE) ** _RATE_POWER
+    return _REFERENCE_PIXELS * _REFERENCE_RATE * area * pace

@@ -35,6 +35,7 @@ class Encoder:
         input_8: pixel format that it is fed with 8 bits a sample.
         input_10: the same with 10 bits; None where it takes none.
         min_side_px: smallest width and height that it takes.
+        most_rate: pictures per second that it can be told of; timestamps go through it whatever they are.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Encoder:
     input_8: str = PIXEL_FORMAT_8
     input_10: str | None = PIXEL_FORMAT_10
     min_side_px: int = 2
+    most_rate: int = 1000
 
     @property
     def is_software(self) -> bool:
@@ -69,8 +71,8 @@ type Availability = Mapping[str, EncoderFinding]
 _SOFTWARE: Final = (
     # x264 makes High of 4:2:0 with 10 bits only as High 10, which no browser plays.
     Encoder("libx264", VideoCodec.H264, EncoderFamily.X264, input_10=None),
-    Encoder("libx265", VideoCodec.HEVC, EncoderFamily.X265, min_side_px=16),
-    Encoder("libsvtav1", VideoCodec.AV1, EncoderFamily.SVT_AV1),
+    Encoder("libx265", VideoCodec.HEVC, EncoderFamily.X265, min_side_px=32),
+    Encoder("libsvtav1", VideoCodec.AV1, EncoderFamily.SVT_AV1, most_rate=240),
 )
 _NAMES: Final = {VideoCodec.H264: "h264", VideoCodec.HEVC: "hevc", VideoCodec.AV1: "av1"}
 
