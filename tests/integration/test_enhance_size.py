@@ -122,6 +122,7 @@ def test_grain_is_put_back_at_a_third(make: Callable[..., Path]) -> None:
     assert StepKind.GRAIN in taken(renewed)
     assert renewed.report.gate is not None
     assert renewed.report.gate.passed
+    assert without.report.analysis is not None
     wanted = without.report.analysis.noise_sigma / 3
     found = float(np.mean([(one - other).std() for one, other in zip(grainy, clean, strict=True)]))
     assert found == pytest.approx(wanted, rel=0.3)
