@@ -40,6 +40,8 @@ class FirstFrames:
     colour_range: int = 0
     has_captions: bool = False
     """Closed captions (CEA-608 or CEA-708) travel with the pictures."""
+    side_data_names: frozenset[str] = frozenset()
+    """What kinds of side data the frames carry."""
     frames: tuple[VideoFrame, ...] = ()
     """The frames themselves, for who wants to show them; not to be kept for long."""
 
@@ -70,6 +72,11 @@ def look_at_first_frames(container: av.container.InputContainer, stream: VideoSt
         side_data=side_data,
         colour_range=next((int(frame.color_range) for frame in found if int(frame.color_range)), 0),
         has_captions=any(frame.side_data.get(Type.A53_CC) is not None for frame in found),
+        side_data_names=frozenset(
+            entry.type.name.lower().replace("displaymatrix", "display_matrix")
+            for frame in found
+            for entry in frame.side_data.values()
+        ),
         frames=tuple(found),
     )
 

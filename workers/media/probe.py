@@ -28,10 +28,10 @@ from workers.media.probe_streams import (
     describe_video,
     has_decoder,
     is_attached_picture,
-    rational,
 )
 from workers.media.scan_warnings import FileSize, describe_faults, reached_s
 from workers.media.source import open_source
+from workers.media.stream_rates import rational
 from workers.protocol.media import (
     AudioStreamInfo,
     Chapter,
@@ -230,7 +230,7 @@ def describe(
         audio=tuple(audio),
         subtitles=tuple(subtitles),
         others=tuple(others),
-        chapters=_chapters(container),
+        chapters=_chapters(container, tags),
         missing_bytes=missing,
         content_s=reached_s(scan),
         warnings=describe_faults(container, scan, FileSize(size_bytes, missing)),
@@ -296,18 +296,22 @@ def _duration_s(container: av.container.InputContainer, scan: FileScan) -> Fract
     return max(spans, default=None)
 
 
-def _chapters(container: av.container.InputContainer) -> tuple[Chapter, ...]:
+def _chapters(container: av.container.InputContainer, tags: TagReader) -> tuple[Chapter, ...]:
     chapters = []
     for entry in container.chapters()[:MAX_CHAPTERS]:
         time_base = rational(entry["time_base"])
         if time_base is None:
             continue
-        title = entry["metadata"].get("title")
+        said = entry["metadata"]
+        title = said.get("title")
         chapters.append(
             Chapter(
                 start_s=entry["start"] * time_base,
                 end_s=entry["end"] * time_base,
                 title=clean_text(title) if title is not None else None,
+                id=entry["id"],
+                time_base=time_base,
+                tags=tags.read(said),
             )
         )
     return tuple(chapters)

@@ -7,7 +7,6 @@ from typing import Any, TypedDict
 
 from av.audio.stream import AudioStream
 from av.codec.codec import Properties
-from av.rational import AVRational
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
@@ -22,6 +21,7 @@ from workers.media.side_data import (
     parse_dolby_vision_profile,
     parse_mastering_display,
 )
+from workers.media.stream_rates import average_rate, plausible, rational
 from workers.protocol.media import (
     AudioStreamInfo,
     ColourInfo,
@@ -35,14 +35,7 @@ from workers.protocol.media import (
 )
 
 _UNKNOWN_LEVEL = -99
-_MAX_RATE = 1000
-"""Rates above this are time bases that a header passes off as a rate."""
-
-_COMMON_RATES = tuple(
-    Fraction(rate, over) for rate in (24, 30, 48, 60, 120) for over in (Fraction(1), Fraction(1001, 1000))
-) + tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 25, 50, 90, 100, 240))
-"""Rates that a coarse time base (milliseconds) may hide; taken only when they explain every timestamp."""
-
+_NAL_LENGTH_AT = {"h264": 4, "hevc": 21}
 _FIELD_ORDERS = {
     1: FieldOrder.PROGRESSIVE,
     2: FieldOrder.TOP_FIRST,
@@ -91,6 +84,13 @@ class _CommonFields(TypedDict):
     is_forced: bool
     dispositions: tuple[str, ...]
     tags: tuple[Tag, ...]
+    id: int | None
+    start_ticks: int | None
+    duration_ticks: int | None
+    max_bit_rate: int | None
+    extradata_bytes: int
+    packet_count: int
+    packet_bytes: int
 
 
 def clean_text(text: str) -> str:
@@ -100,13 +100,6 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
     return "".join(letter for letter in text if letter >= " " or letter in "\n\t").replace("\x7f", "")
-
-
-def rational(value: AVRational | Fraction | None) -> Fraction | None:
-    """A rational of libav as a Fraction; None where it is unset (0/0 or n/0)."""
-    if value is None or value.denominator == 0:
-        return None
-    return Fraction(value.numerator, value.denominator)
 
 
 def describe_video(
@@ -131,8 +124,8 @@ def describe_video(
         display_aspect_ratio=sample_aspect * width / height if width and height else None,
         pixel_format=_pixel_format(context, first),
         bit_depth=_bit_depth(context, first),
-        average_rate=_average_rate(stream, scan, is_variable=is_variable),
-        base_rate=_plausible(rational(stream.base_rate)),
+        average_rate=average_rate(stream, scan, is_variable=is_variable),
+        base_rate=plausible(rational(stream.base_rate)),
         is_variable_rate=is_variable,
         frame_count=scan.count,
         declared_frame_count=declared,
@@ -144,6 +137,15 @@ def describe_video(
         hdr=_hdr(colour, side_data),
         has_b_frames=bool(context is not None and context.has_b_frames),
         is_attached_picture=is_attached_picture(stream),
+        side_data=tuple(sorted({*side_data, *first.side_data_names})),
+        coded_width_px=getattr(context, "coded_width", None) or None,
+        coded_height_px=getattr(context, "coded_height", None) or None,
+        declared_average_rate=rational(stream.average_rate),
+        reorder_depth=getattr(context, "reorder_depth", None),
+        reference_count=getattr(context, "refs", None) or None,
+        nal_length_bytes=nal_length_bytes(context),
+        has_closed_captions=first.has_captions,
+        has_film_grain="film_grain_params" in first.side_data_names,
     )
 
 
@@ -160,6 +162,7 @@ def describe_audio(stream: AudioStream, scan: PacketScan, tags: TagReader) -> Au
         layout=layout,
         sample_format=sample_format,
         bits_per_sample=(context.bits_per_raw_sample or None) if known else None,
+        initial_padding=max(0, getattr(context, "initial_padding", 0) or 0),
     )
 
 
@@ -216,6 +219,13 @@ def _common(stream: Stream, scan: PacketScan, tags: TagReader) -> _CommonFields:
         "is_forced": bool(disposition & Disposition.forced),
         "dispositions": tuple(flag.name for flag in Disposition if disposition & flag and flag.name),
         "tags": tags.read(stream.metadata),
+        "id": stream.id,
+        "start_ticks": stream.start_time,
+        "duration_ticks": stream.duration,
+        "max_bit_rate": getattr(context, "max_bit_rate", None) or None,
+        "extradata_bytes": getattr(context, "extradata_size", None) or 0,
+        "packet_count": scan.count + scan.hidden,
+        "packet_bytes": scan.size_bytes,
     }
 
 
@@ -245,6 +255,16 @@ def _bit_rate(context: Any, scan: PacketScan, duration_s: Fraction | None) -> in
     return weighed
 
 
+def nal_length_bytes(context: Any) -> int | None:
+    """From avcC or hvcC (ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1): the lowest two bits of byte 4 or 21, plus one."""
+    codec = codec_of(context)
+    at = _NAL_LENGTH_AT.get(codec.canonical_name if codec is not None else "")
+    extradata = getattr(context, "extradata", None) or b""
+    if at is None or len(extradata) <= at or extradata[0] != 1:
+        return None
+    return int(extradata[at] & 3) + 1
+
+
 def _size(context: Any, first: FirstFrames) -> tuple[int, int]:
     """Of the first picture: a stream may change its size, and libav's context then has that of any later one."""
     intact = first.intact
@@ -266,31 +286,6 @@ def _bit_depth(context: Any, first: FirstFrames) -> int | None:
     if pixel_format is None or not pixel_format.components:
         return None
     return max(int(component.bits) for component in pixel_format.components)
-
-
-def _plausible(rate: Fraction | None) -> Fraction | None:
-    return rate if rate is not None and 0 < rate <= _MAX_RATE else None
-
-
-def _average_rate(stream: VideoStream, scan: PacketScan, *, is_variable: bool) -> Fraction | None:
-    """The exact rate: a rate of the header that explains every timestamp, else the measured one."""
-    candidates = [_plausible(rational(rate)) for rate in (stream.base_rate, stream.average_rate)]
-    measured = scan.measured_rate
-    if measured is None:
-        return next((rate for rate in candidates if rate is not None), None)
-    if is_variable or not scan.pts:
-        return measured
-    for rate in candidates:
-        if rate is not None and _missed_ticks(rate, scan) <= 1:
-            return rate
-    nearest = min(_COMMON_RATES, key=lambda rate: _missed_ticks(rate, scan))
-    return nearest if _missed_ticks(nearest, scan) <= 1 else measured
-
-
-def _missed_ticks(rate: Fraction, scan: PacketScan) -> Fraction:
-    """By how much the rate, counted from the first timestamp, misses the last one."""
-    expected = scan.pts[0] + (len(scan.pts) - 1) / rate / scan.time_base
-    return abs(scan.pts[-1] - expected)
 
 
 def _is_trimmed(stream: VideoStream, scan: PacketScan, declared: int) -> bool:

@@ -97,6 +97,19 @@ class StreamInfo(WireModel):
     is_forced: bool = False
     dispositions: tuple[str, ...] = ()
     tags: tuple[Tag, ...] = ()
+    id: int | None = None
+    """The container's own number of the stream (MPEG: PID)."""
+    start_ticks: int | None = None
+    duration_ticks: int | None = None
+    """Both as the header states them, in ticks of `time_base`."""
+    max_bit_rate: int | None = None
+    extradata_bytes: int = 0
+    """Length of the codec's own header."""
+    packet_count: int = 0
+    packet_bytes: int = 0
+    """All packets that were read, hidden ones included."""
+    side_data: tuple[str, ...] = ()
+    """Names of the side data of the stream and its first frames, as libav spells them."""
 
 
 class VideoStreamInfo(StreamInfo):
@@ -128,6 +141,19 @@ class VideoStreamInfo(StreamInfo):
     hdr: HdrInfo = HdrInfo()
     has_b_frames: bool = False
     is_attached_picture: bool = False
+    coded_width_px: int | None = None
+    coded_height_px: int | None = None
+    """Size before cropping."""
+    declared_average_rate: Rational | None = None
+    """What the header makes of its own counts; `average_rate` is measured."""
+    reorder_depth: int | None = None
+    """How many pictures the decoder has to hold back."""
+    reference_count: int | None = None
+    nal_length_bytes: int | None = None
+    """H.264 and HEVC: length of a unit's size, as MP4 and Matroska store it; None where start codes part the units."""
+    has_closed_captions: bool = False
+    has_film_grain: bool = False
+    """Synthetic grain is described in the stream; decoders add it."""
 
 
 class AudioStreamInfo(StreamInfo):
@@ -138,6 +164,8 @@ class AudioStreamInfo(StreamInfo):
     layout: str | None
     sample_format: str | None
     bits_per_sample: int | None = None
+    initial_padding: int = 0
+    """Samples of run-in that are not for the ear, where the codec's header says so."""
 
 
 class SubtitleStreamInfo(StreamInfo):
@@ -161,6 +189,10 @@ class Chapter(WireModel):
     start_s: Rational
     end_s: Rational
     title: str | None = None
+    id: int | None = None
+    time_base: Rational | None = None
+    tags: tuple[Tag, ...] = ()
+    """Everything else that is said about it."""
 
 
 class MediaInfo(WireModel):
