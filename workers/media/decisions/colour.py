@@ -3,6 +3,7 @@
 from typing import Final
 
 from workers.media.decisions.decision import Decision
+from workers.media.decisions.encoding import keeps_hdr
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import HdrKind, VideoStreamInfo
 from workers.protocol.settings import EnhancementSettings
@@ -50,6 +51,8 @@ def decide_colour(video: VideoStreamInfo, analysis: Analysis, settings: Enhancem
     strength = min(1.0, settings.strength)
     if not settings.colour or strength == 0:
         return Decision(kind, None, "Colour correction was switched off.")
+    if keeps_hdr(video, settings):
+        return Decision(kind, None, "High dynamic range is kept as it was graded.")
     if video.hdr.kind is not HdrKind.SDR:
         return Decision(kind, None, "Tone mapping has already set the levels.")
     black, white, levels = _levels(analysis, strength)
