@@ -73,17 +73,13 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         runs: from several places of the file; a run of one picture counts for everything but noise and motion.
         video: what the file says of the stream.
     """
-    gathered = _Gathered()
-    for one in _measured(runs):
-        gathered.add(one)
+    gathered = _gathered(runs)
     sigma, ratio, confidence = _noise(gathered.noise)
     histogram = sum(gathered.histograms, np.zeros(256, np.int64))
     black, low, high, white = percentiles(histogram, (0.1, 5, 95, 99.9))
-    laplacian_noise = _LAPLACIAN_NOISE_GAIN * sigma**2
     scan, duplicates = scan_fields(gathered.strips, video.field_order, video.average_rate)
-    edges = gathered.edges
-    if scan.kind not in {ScanKind.PROGRESSIVE, ScanKind.UNKNOWN}:
-        edges = [one.without_level() for one in edges]
+    is_combed = scan.kind not in {ScanKind.PROGRESSIVE, ScanKind.UNKNOWN}
+    edges = [one.without_level() if is_combed else one for one in gathered.edges]
     return Analysis(
         sampled_frames=len(gathered.sharpness),
         noise_sigma=sigma,
@@ -95,7 +91,7 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         contrast_spread=high - low,
         levels_confidence=levels_confidence(gathered.histograms),
         cast=cast_over_samples(gathered.casts),
-        sharpness=max(0.0, _median(gathered.sharpness) - laplacian_noise),
+        sharpness=max(0.0, _median(gathered.sharpness) - _LAPLACIAN_NOISE_GAIN * sigma**2),
         saturation=_median(gathered.saturation),
         scan=scan,
         duplicates=duplicates,
@@ -111,6 +107,13 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         rotation_deg=video.rotation_deg,
         is_variable_rate=video.is_variable_rate,
     )
+
+
+def _gathered(runs: Iterable[SampleRun]) -> _Gathered:
+    gathered = _Gathered()
+    for one in _measured(runs):
+        gathered.add(one)
+    return gathered
 
 
 def _measured(runs: Iterable[SampleRun]) -> Iterator[_Gathered]:
