@@ -15,7 +15,7 @@ from workers.media.decisions.dehalo import decide_dehalo
 from workers.media.decisions.denoise import decide_denoise
 from workers.media.decisions.encoding import Output, decide_encoding, keeps_hdr
 from workers.media.decisions.fields import decide_deinterlace, decide_inverse_telecine
-from workers.media.decisions.frame_rate import decide_frame_rate
+from workers.media.decisions.frame_rate import decide_frame_rate, pictures_each
 from workers.media.decisions.geometry import decide_geometry, output_size
 from workers.media.decisions.grain import decide_grain
 from workers.media.decisions.sharpen import decide_sharpen
@@ -48,7 +48,7 @@ _UNAVOIDABLE: Final = frozenset(
 _SMALLEST_SIDE_PX: Final = 16
 """Below it a picture has no room for the neighbourhoods that filters look at, and some of them refuse it."""
 _FOR_ANY_SIZE: Final = frozenset(
-    {StepKind.TONE_MAP, StepKind.UPSCALE, StepKind.GEOMETRY, StepKind.FRAME_RATE}
+    {StepKind.CROP, StepKind.TONE_MAP, StepKind.UPSCALE, StepKind.GEOMETRY, StepKind.FRAME_RATE}
 )
 _HD_LINES: Final = 720
 _BROWSER_PROFILES: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
@@ -128,9 +128,11 @@ def _decisions(
     denoise = denoising.step if isinstance(denoising.step, DenoiseStep) else None
     enlarging = decide_upscale(video, settings, crop=crop, has_network=has_network)
     factor = enlarging.step.factor if isinstance(enlarging.step, UpscaleStep) else 1
+    telecine = decide_inverse_telecine(analysis, settings)
+    fields = decide_deinterlace(video, analysis, settings)
     decisions = (
-        decide_inverse_telecine(analysis, settings),
-        decide_deinterlace(video, analysis, settings),
+        telecine,
+        fields,
         cropping,
         decide_deflicker(video, analysis, settings, tables),
         decide_deblock(video, analysis, settings, is_denoised=denoise is not None),
@@ -144,7 +146,7 @@ def _decisions(
         decide_sharpen(analysis, settings),
         decide_grain(settings, denoise),
         decide_geometry(video, crop=crop, factor=factor),
-        decide_frame_rate(video, settings),
+        decide_frame_rate(video, settings, pictures_each=pictures_each(telecine.step, fields.step)),
     )
     return sorted((_possible(entry, video) for entry in decisions), key=lambda entry: _ORDER[entry.kind])
 

@@ -127,7 +127,7 @@ def source_picture(video: VideoStreamInfo) -> SourcePicture:
         form=form,
         width_px=video.width_px,
         height_px=video.height_px,
-        matrix=code(MATRICES, colour.matrix) or default,
+        matrix=9 if is_hdr and colour.matrix is None else code(MATRICES, colour.matrix) or default,
         transfer=code(TRANSFERS, colour.transfer),
         primaries=9 if is_hdr and colour.primaries is None else code(PRIMARIES, colour.primaries),
         is_full_range=is_full,

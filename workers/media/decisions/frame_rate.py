@@ -5,11 +5,14 @@ from typing import Final
 
 from workers.media.decisions.decision import Decision
 from workers.protocol.media import VideoStreamInfo
-from workers.protocol.settings import EnhancementSettings
-from workers.protocol.steps import FrameRateStep, StepKind
+from workers.protocol.settings import DeinterlaceOutput, EnhancementSettings
+from workers.protocol.steps import DeinterlaceStep, FrameRateStep, InverseTelecineStep, PlanStep, StepKind
 
 _SAME: Final = Fraction(1, 10_000)
 """Rates closer than this, relatively, are one: containers round 30000/1001 in many ways."""
+
+_FILM_SHARE: Final = Fraction(4, 5)
+"""3:2 pulldown spreads four pictures over five."""
 
 
 def decide_frame_rate(
@@ -17,8 +20,7 @@ def decide_frame_rate(
 ) -> Decision:
     """Only on request: the picture that is shown at each moment, none invented.
 
-    The steps before make `pictures_each` pictures of each picture of the source: 2 when both fields become pictures,
-    4/5 when telecine is taken back.
+    The steps before make `pictures_each` pictures of each picture of the source.
     """
     kind = StepKind.FRAME_RATE
     rate = settings.frame_rate
@@ -37,6 +39,17 @@ def decide_frame_rate(
     else:
         reason += f": some of the source's {_in_words(own)} are left out."
     return Decision(kind, FrameRateStep(rate=rate, reason=reason), reason)
+
+
+def pictures_each(*steps: PlanStep | None) -> Fraction:
+    """Pictures that the steps make of each picture of the source, on average."""
+    factor = Fraction(1)
+    for step in steps:
+        if isinstance(step, InverseTelecineStep):
+            factor *= _FILM_SHARE
+        if isinstance(step, DeinterlaceStep) and step.output is DeinterlaceOutput.FIELD:
+            factor *= 2
+    return factor
 
 
 def _in_words(rate: Fraction) -> str:

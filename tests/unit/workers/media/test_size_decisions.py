@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.media.decisions.crop import decide_crop
-from workers.media.decisions.frame_rate import decide_frame_rate
+from workers.media.decisions.frame_rate import decide_frame_rate, pictures_each
 from workers.media.decisions.geometry import decide_geometry, kept_size, output_size
 from workers.media.decisions.grain import decide_grain
 from workers.media.decisions.tone_map import decide_tone_map
@@ -15,13 +15,21 @@ from workers.media.decisions.upscale import decide_upscale
 from workers.media.plan import output_colour, plan_enhancement
 from workers.protocol.analysis import Analysis, Borders, ColourCast, ScanFinding, ScanKind
 from workers.protocol.media import ColourInfo, FieldOrder, HdrInfo, HdrKind, MediaInfo, VideoStreamInfo
-from workers.protocol.settings import EnhancementSettings, GrainChoice, UpscaleMethod, VideoCodec
+from workers.protocol.settings import (
+    DeinterlaceOutput,
+    EnhancementSettings,
+    GrainChoice,
+    UpscaleMethod,
+    VideoCodec,
+)
 from workers.protocol.steps import (
     CropStep,
+    DeinterlaceStep,
     DenoiseStep,
     FrameRateStep,
     GeometryStep,
     GrainStep,
+    InverseTelecineStep,
     StepKind,
     UpscaleStep,
 )
@@ -228,6 +236,15 @@ def test_a_rate_is_changed_only_when_another_was_asked_for(
     assert (decision.step is not None) == is_taken
     if isinstance(decision.step, FrameRateStep):
         assert decision.step.rate == asked
+
+
+def test_fields_and_film_change_how_many_pictures_there_are() -> None:
+    film = InverseTelecineStep(field_order=FieldOrder.TOP_FIRST, reason="film")
+    fields = DeinterlaceStep(
+        field_order=FieldOrder.TOP_FIRST, output=DeinterlaceOutput.FIELD, reason="fields"
+    )
+    frames = fields.model_copy(update={"output": DeinterlaceOutput.FRAME})
+    assert [pictures_each(step) for step in (None, film, fields, frames)] == [1, Fraction(4, 5), 2, 1]
 
 
 def test_two_pictures_for_each_count_when_rates_are_compared() -> None:
