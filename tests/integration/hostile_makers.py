@@ -205,7 +205,7 @@ def timed(
 def turned(path: Path) -> Path:
     """A quarter turn and pixels of 4:3 together."""
     with av.open(str(path), "w") as container:
-        stream = cast(VideoStream, container.add_stream("libx264", rate=25))
+        stream: Any = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.sample_aspect_ratio = Fraction(4, 3)
         stream.set_display_rotation(-90)
@@ -252,7 +252,7 @@ def without_a_picture(folder: Path, name: str) -> Path:
     """A header with a video stream, and no packet."""
     path = folder / name
     with av.open(str(path), "w") as container:
-        stream = cast(VideoStream, container.add_stream("mpeg4", rate=10))
+        stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
     return path
