@@ -44,6 +44,9 @@ normal distribution's 90th percentile; a sample deviation of n values scatters b
 
 _HIGH_BAND_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(_VALUES / 2)
 _QUARTERS: Final = 4
+_ENOUGH_BLOCKS: Final = 800
+"""More blocks of a larger picture would take longer and tell nothing new."""
+
 _FITTED: Final = 3
 """Numbers that are fitted to a block beside its mean: two directions of a shift, and a factor of light."""
 
@@ -90,11 +93,12 @@ def estimate_noise(previous: Picture, current: Picture) -> NoiseEstimate | None:
         return None
     now, before = _blocks(current), _blocks(previous)
     deviation = _deviation(now - before)
-    alive = ~_border((height // BLOCK_PX, width // BLOCK_PX), deviation, now)
-    before, deviation = _where_motion_helps(previous, current, now, before, deviation)
-    alive &= deviation > 0
-    kept = _kept_by_clipping(now, alive)
-    usable = alive & (kept > 0)
+    shape = height // BLOCK_PX, width // BLOCK_PX
+    alive = ~_border(shape, deviation, now) & _spread(shape)
+    now, before, deviation = now[alive], before[alive], deviation[alive]
+    _follow_motion(previous, current, np.flatnonzero(alive), (now, before, deviation))
+    kept = _kept_by_clipping(now, deviation > 0)
+    usable = (deviation > 0) & (kept > 0)
     count = int(usable.sum())
     if count < _MIN_BLOCKS:
         return None
@@ -144,25 +148,45 @@ def _border(shape: tuple[int, int], deviation: NDArray[np.float32], now: Blocks)
     return border.ravel()
 
 
-def _where_motion_helps(
-    previous: Picture, current: Picture, now: Blocks, before: Blocks, deviation: NDArray[np.float32]
-) -> tuple[Blocks, NDArray[np.float32]]:
-    """The blocks' counterparts in the previous picture, moved by whole pixels where that fits better."""
+def _spread(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Evenly spread blocks, as many as are enough: each row begins one further along."""
+    every = max(1, shape[0] * shape[1] // _ENOUGH_BLOCKS)
+    row, column = np.indices(shape)
+    spread: NDArray[np.bool_] = ((row + column) % every == 0).ravel()
+    return spread
+
+
+def _follow_motion(
+    previous: Picture,
+    current: Picture,
+    numbers: NDArray[np.int64],
+    blocks: tuple[Blocks, Blocks, NDArray[np.float32]],
+) -> None:
+    """Put the counterparts that fit better after whole-pixel motion in the places of those that do not.
+
+    Args:
+        previous: picture of whole blocks.
+        current: the next one.
+        numbers: of the blocks in the picture, row by row.
+        blocks: of the current picture, of the previous one at the same place, and the deviation of their difference;
+            the latter two are changed.
+    """
+    now, before, deviation = blocks
     x, y = _motion(previous, current)
     height, width = previous.shape
     columns = width // BLOCK_PX
-    number = np.flatnonzero((x != 0) | (y != 0))
-    if number.size == 0:
-        return before, deviation
+    moving = np.flatnonzero((x[numbers] != 0) | (y[numbers] != 0))
+    if moving.size == 0:
+        return
+    number = numbers[moving]
     left = np.clip(number % columns * BLOCK_PX + x[number], 0, width - BLOCK_PX)
     top = np.clip(number // columns * BLOCK_PX + y[number], 0, height - BLOCK_PX)
     windows = np.lib.stride_tricks.sliding_window_view(previous, (BLOCK_PX, BLOCK_PX))
     moved = windows[top, left].reshape(-1, _VALUES).astype(np.float32)
-    moved_deviation = _deviation(now[number] - moved)
-    better = moved_deviation < deviation[number]
-    before[number[better]] = moved[better]
-    deviation[number[better]] = moved_deviation[better]
-    return before, deviation
+    moved_deviation = _deviation(now[moving] - moved)
+    better = moved_deviation < deviation[moving]
+    before[moving[better]] = moved[better]
+    deviation[moving[better]] = moved_deviation[better]
 
 
 def _motion(previous: Picture, current: Picture) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
