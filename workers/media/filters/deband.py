@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import vapoursynth as vs
 
+from workers.media.filters.caches import keep
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.steps import DebandStep
 
@@ -99,4 +100,4 @@ def _dither(plane: VideoNode) -> VideoNode:
         np.asarray(drawn[0])[:] = tile
         return drawn
 
-    return core.std.Loop(core.std.ModifyFrame(blank, blank, fill), plane.num_frames)
+    return core.std.Loop(keep(core.std.ModifyFrame(blank, blank, fill), 0), plane.num_frames)

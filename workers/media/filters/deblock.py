@@ -13,11 +13,17 @@ and 0.2 to 1.0 dB on chroma. Smoothing the borders alone (the filter of H.263 an
 lost up to 1 dB at quantiser 6; a window of one frame gained 0.0 to 0.9.
 """
 
+from typing import Final
+
 import vapoursynth as vs
 
+from workers.media.filters.caches import keep
 from workers.media.filters.clip import Clip
 from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.steps import DeblockStep
+
+_FRAMES: Final = 3
+_OVERLAP_PX: Final = 12
 
 
 def deblock(clip: Clip, step: DeblockStep) -> Clip:
@@ -25,8 +31,8 @@ def deblock(clip: Clip, step: DeblockStep) -> Clip:
 
     Luma that was neither black nor white does not become it: a filter's ripple beside an edge would be cut off.
     """
-    node = clip.node
-    filtered = in_frequency_domain(node, variance=step.amount**2)
+    node = keep(clip.node, _FRAMES // 2)
+    filtered = in_frequency_domain(node, step.amount**2, frames=_FRAMES, overlap=_OVERLAP_PX)
     top = (1 << clip.bits) - 1
     unit = 1 << (clip.bits - 8)
     black, white = (0, top) if clip.is_full_range else (16 * unit, 235 * unit)

@@ -6,13 +6,13 @@ thresholds are meant for 8 bits and scaled by the library.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import vapoursynth as vs
-from dfttest2 import Backend, DFTTest
 
 from workers.media.filters.caches import keep, keep_none
 from workers.media.filters.clip import Clip, VideoNode
+from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.settings import ChainSpeed
 from workers.protocol.steps import DenoiseStep
 
@@ -23,7 +23,7 @@ _STRONG_SIGMA: Final = 20.0
 
 _SMOOTHED_SEARCH_SIGMA: Final = 15.0
 _DFT_FRAMES: Final = 3
-_DFT_BLOCK_PX: Final = 16
+_SEARCH_OVERLAP_PX: Final = 8
 _SEARCH_VARIANCE: Final = 1.5
 """Of the filter before the motion search, times σ²: it may be stronger, because nobody sees its pictures."""
 
@@ -31,9 +31,6 @@ _HALF_PEL: Final = 2
 _WHOLE_PEL: Final = 1
 _LARGE_PX: Final = 4_000_000
 """Above this, motion in whole pixels is fine enough, and planes of half pixels would take four times the memory."""
-
-_PLUGIN_THREADS: Final = 4096
-"""More threads than ever take part in one job; each that does costs the plugin one small buffer."""
 
 _SMALLEST_SIDE_PX: Final = 2 * _BLOCK_PX
 
@@ -71,23 +68,10 @@ def denoise(clip: Clip, step: DenoiseStep) -> Clip:
     else:
         variance = _EFFORTS[ChainSpeed.FAST].variance
     return clip.with_node(
-        _in_frequency_domain(
+        in_frequency_domain(
             node, variance * step.effective_sigma**2, frames=_DFT_FRAMES, overlap=effort.overlap_px
         )
     )
-
-
-def _in_frequency_domain(node: VideoNode, variance: float, *, frames: int, overlap: int) -> VideoNode:
-    # The plugin counts the pool's threads when a filter is made, and ends the process when more than that many ever
-    # come by: threads of a pool that was larger for an earlier job do.
-    threads = vs.core.num_threads
-    vs.core.num_threads = max(threads, _PLUGIN_THREADS)
-    try:
-        return DFTTest(
-            node, tbsize=frames, sbsize=_DFT_BLOCK_PX, sosize=overlap, sigma=variance, backend=_backend()
-        )
-    finally:
-        vs.core.num_threads = threads
 
 
 def thsad_per_sigma(step: DenoiseStep) -> float:
@@ -128,16 +112,10 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
 def _search_clip(node: VideoNode, sigma: float, effort: _Effort) -> VideoNode:
     """Smoothed, for finding motion only."""
     if effort.is_search_filtered:
-        overlap = _DFT_BLOCK_PX // 2
-        return _in_frequency_domain(node, _SEARCH_VARIANCE * sigma**2, frames=1, overlap=overlap)
+        return in_frequency_domain(node, _SEARCH_VARIANCE * sigma**2, frames=1, overlap=_SEARCH_OVERLAP_PX)
     smooth = vs.core.std.Convolution(node, [1, 2, 1, 2, 4, 2, 1, 2, 1])
     return (
         vs.core.std.Convolution(smooth, [1, 4, 6, 4, 1], mode="hv")
         if sigma >= _SMOOTHED_SEARCH_SIGMA
         else smooth
     )
-
-
-def _backend() -> Any:
-    """The hand-vectorised plugin where it exists (x86-64), else the one for every other processor."""
-    return Backend.CPU() if hasattr(vs.core, "dfttest2_cpu") else Backend.GCC()
