@@ -128,20 +128,10 @@ def encoder_arguments(clip: Path, plan: EnhancementPlan) -> list[str]:
 
 
 def psnr_db(clip: Path, truth: Path) -> float:
-    """Of luma, over all pictures."""
-    used = ffmpeg(
-        *(
-            "-i",
-            clip,
-            "-i",
-            truth,
-            "-an",
-            "-lavfi",
-            "[0:v]format=yuv420p[a];[1:v]format=yuv420p[b];[a][b]psnr=shortest=1",
-        ),
-        *("-f", "null", "-"),
-        level="info",
-    )
+    """Of luma, over all pictures, paired by their order: containers round times differently."""
+    ordered = "settb=1/25,setpts=N,format=yuv420p"
+    graph = f"[0:v]{ordered}[a];[1:v]{ordered}[b];[a][b]psnr=shortest=1"
+    used = ffmpeg("-i", clip, "-i", truth, "-an", "-lavfi", graph, "-f", "null", "-", level="info")
     line = next(line for line in used.output.splitlines() if "PSNR y:" in line)
     return float(line.partition("PSNR y:")[2].split()[0])
 

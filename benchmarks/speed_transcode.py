@@ -12,7 +12,7 @@ from benchmarks.speed_runs import Enhanced, Used, encoder_arguments, enhance, ff
 
 _SIZES: Final = ((1280, 720, 20.0), (1920, 1080, 10.0))
 _NOISE: Final = 25
-_STRENGTHS: Final = (4, 7, 10, 14)
+_STRENGTHS: Final = (7, 9, 11, 13, 16)
 """Of nlmeans; the one nearest the truth on the first pictures is the peer's."""
 
 
