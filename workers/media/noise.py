@@ -44,7 +44,7 @@ normal distribution's 90th percentile; a sample deviation of n values scatters b
 
 _HIGH_BAND_SELECTION_BIAS: Final = 1.0 - 1.2816 / np.sqrt(_VALUES / 2)
 _QUARTERS: Final = 4
-_ENOUGH_BLOCKS: Final = 800
+_ENOUGH_BLOCKS: Final = 600
 """More blocks of a larger picture would take longer and tell nothing new."""
 
 _FITTED: Final = 3
