@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from tests.integration import hostile_makers
 from workers.errors import TaskFailedError
 from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress
@@ -221,6 +223,25 @@ def test_a_file_that_is_copied_holds_the_same_packets(make: Callable[..., Path])
         with av.open(str(path)) as container:
             pictures.append([frame.to_ndarray().tobytes() for frame in container.decode(video=0)])
     assert pictures[0] == pictures[1]
+
+
+def test_a_film_that_changes_its_size_is_not_copied(tmp_path: Path) -> None:
+    source = hostile_makers.make("grows_h264.mkv", tmp_path)
+    outcome = enhanced(source, SETTINGS.model_copy(update={"strength": 0}))
+    assert not outcome.report.plan.remux
+    assert NoteCode.PICTURE_CHANGES in codes(outcome)
+    with av.open(str(outcome.output)) as container:
+        assert {(frame.width, frame.height) for frame in container.decode(video=0)} == {(96, 64)}
+
+
+def test_reordered_pictures_of_an_avi_keep_even_times(tmp_path: Path) -> None:
+    source = hostile_makers.make("b_frames_h264.avi", tmp_path)
+    outcome = enhanced(source)
+    assert NoteCode.TIMESTAMPS_REPAIRED not in codes(outcome)
+    with av.open(str(outcome.output)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert steps == pytest.approx([0.04] * 9, abs=1e-4)
 
 
 def test_raising_from_progress_stops_the_job(make: Callable[..., Path]) -> None:

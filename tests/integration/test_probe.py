@@ -263,6 +263,7 @@ def test_scan_type_and_range(rows: Rows) -> None:
 def test_damaged_files_are_warned_about_and_sound_ones_are_not(rows: Rows) -> None:
     assert {row.file: info.warnings for row, info, _ in rows if info.warnings} == {
         "derived/truncated_60pct_faststart_nasa.mp4": (
+            "The file is cut short: 96595 of the bytes that it announces are missing.",
             "The file claims to last 13.1 s but its content ends after 8.1 s.",
             "The file is cut short: video stream 0 announces 325 pictures, 203 of them are there.",
             "Video stream 0: 1 damaged packets.",

@@ -19,7 +19,8 @@ class PicturesRead:
 
     Attributes:
         pts: of every picture in the order of display, in the stream's time base.
-        errors: packets that do not decode, and pictures flagged as damaged.
+        errors: packets that do not decode, pictures flagged as damaged, and pictures unlike the first in size or
+            sample format, which a file for every browser must not hold.
         last_duration: of the last picture, in the stream's time base.
         first: the first decoded picture; None when there is none.
     """
@@ -117,8 +118,12 @@ def _decode(
             continue
         for frame in frames:
             found.first = found.first or frame
-            found.errors += frame.is_corrupt
+            found.errors += frame.is_corrupt or not _is_alike(frame, found.first)
             found.pts.append(frame.pts if frame.pts is not None else -1)
             found.last_duration = Fraction(frame.duration)
             on_frame(len(found.pts))
     return found
+
+
+def _is_alike(frame: VideoFrame, first: VideoFrame) -> bool:
+    return (frame.width, frame.height, frame.format.name) == (first.width, first.height, first.format.name)
