@@ -19,7 +19,7 @@ from workers.protocol.steps import DenoiseStep
 _BLOCK_PX: Final = 16
 _OVERLAP_PX: Final = 8
 _STRONG_SIGMA: Final = 20.0
-"""From here on blocks match less surely and a lower threshold per σ gave the better picture."""
+"""From here on blocks match less surely after a plain smoothing, and a lower threshold gave the better picture."""
 
 _SMOOTHED_SEARCH_SIGMA: Final = 15.0
 _DFT_FRAMES: Final = 3
@@ -78,7 +78,8 @@ def thsad_per_sigma(step: DenoiseStep) -> float:
     """How different two blocks may be, per σ, and still be averaged."""
     if step.is_correlated:
         return 70.0
-    return 40.0 if step.effective_sigma >= _STRONG_SIGMA else 60.0
+    is_plain_search = not _EFFORTS[step.speed].is_search_filtered
+    return 40.0 if is_plain_search and step.effective_sigma >= _STRONG_SIGMA else 60.0
 
 
 def _degrained_planes(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
