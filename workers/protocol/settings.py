@@ -81,7 +81,8 @@ class EnhancementSettings(WireModel):
     grain: GrainChoice = GrainChoice.REMOVE
     deblock: bool = True
     deband: bool = True
-    dehalo: bool = True
+    dehalo: bool = False
+    """Off, because fine lines can look like halos; for old tapes and their sharpening."""
     deflicker: bool = True
     stabilise: bool = False
     """Costs a border of the picture, so it is never done unasked."""
