@@ -31,12 +31,16 @@ _MAX_RESIDUAL_PX: Final = 1.0
 _MIN_AGREEING: Final = 0.3
 """Share of the corners that must move alike: fewer do so when things move, not the camera."""
 
+_FITS: Final = 10
+_LEAST_SCALE_PX: Final = 0.3
 _GRID: Final = 4
 _MIN_CELLS: Final = 7
 """Of 4 x 4 parts of the picture, in so many corners must move alike: what moves in fewer is a thing, not the camera."""
 
-_AT_REST: Final = 0.3
-"""Share of the common movement below which a corner rests."""
+_AT_REST: Final = 0.08
+_AT_REST_PX: Final = 0.03
+"""Share of the common movement, and distance, below which a corner rests. Corners of a walking camera that lie where
+it walks to hardly move, but they do move."""
 
 _MAX_AT_REST: Final = 0.2
 """When so large a share of the corners rests, the camera does, whatever moves in front of it."""
@@ -51,6 +55,10 @@ _ROUNDS: Final = 60
 _TRANSLATION_SHARE: Final = 0.7
 """Share of the room that is for moving; the rest is for turning and zooming, which need corners."""
 
+_MUST_CALM: Final = 0.8
+_UNSEEN_PX: Final = 0.1
+"""Root mean square of the second differences of a path, in px of `LONG_SIDE_PX`, up to which it seems to rest."""
+
 _STEADY_PX: Final = 0.25
 """A scene in which no picture has to be moved by more than this (of `LONG_SIDE_PX`, root mean square) is left alone."""
 
@@ -60,22 +68,38 @@ class CameraPath:
     """Feed every picture, in order; keeps one picture and four numbers for each."""
 
     _previous: NDArray[np.uint8] | None = None
+    _half: NDArray[np.float32] | None = None
     _steps: "array[float]" = field(default_factory=lambda: array("d"))
+    _shifts: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, luma: NDArray[np.uint8]) -> None:
         """The next picture, shape (height, width), square pixels, reduced to `LONG_SIDE_PX`; all of one shape."""
-        step = _STILL if self._previous is None else _step(self._previous, luma)
-        self._steps.extend(step)
-        self._previous = luma
+        size = (max(2, luma.shape[1] // 2), max(2, luma.shape[0] // 2))
+        half = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
+        before, half_before = self._previous, self._half
+        self._steps.extend(_STILL if before is None else _step(before, luma))
+        self._shifts.extend((0.0, 0.0) if half_before is None else _shift(half_before, half))
+        self._previous, self._half = luma, half
 
     def steps(self) -> Path:
         """Movement of what is seen, from the picture before to each, about the middle of the small picture."""
         return np.array(self._steps, np.float64).reshape(-1, 4)
 
+    def shifts(self) -> Path:
+        """The same, right and down only, measured in another way: by phase correlation; shape (n, 2)."""
+        return np.array(self._shifts, np.float64).reshape(-1, 2)
+
 
 type _Move = tuple[float, float, float, float]
 
 _STILL: Final[_Move] = (0.0, 0.0, 0.0, 0.0)
+
+
+def _shift(before: NDArray[np.float32], now: NDArray[np.float32]) -> tuple[float, float]:
+    """By phase correlation of pictures of half the size (Kuglin and Hines 1975)."""
+    window = cv2.createHanningWindow((now.shape[1], now.shape[0]), cv2.CV_32F)
+    (right, down), _ = cv2.phaseCorrelate(before, now, window)
+    return 2 * right, 2 * down
 
 
 def _step(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> _Move:
@@ -90,11 +114,39 @@ def _step(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> _Move:
     found: Any = matrix
     if found is None or not _is_camera(source, target, inliers.ravel() == 1, before.shape):
         return _STILL
-    growth = max(1e-3, float(np.hypot(found[0, 0], found[1, 0])))
-    turn = float(np.arctan2(found[1, 0], found[0, 0]))
-    step = (float(found[0, 2]), float(found[1, 2]), turn, float(np.log(growth)))
+    step = _fitted(source.astype(np.float64), target.astype(np.float64), np.asarray(found, np.float64))
     limits = _LARGEST_STEP * (before.shape[1], before.shape[0], 1, 1)
     return _STILL if bool((np.abs(step) > limits).any()) else step
+
+
+def _fitted(source: Path, target: Path, start: NDArray[np.float64]) -> _Move:
+    """The similarity that most of the corners follow, by weighted least squares with Cauchy's weights.
+
+    Where near and far things move differently, a hard choice of corners jumps from picture to picture; weights that
+    fade do not.
+
+    Args:
+        source: shape (n, 2), px.
+        target: shape (n, 2), px.
+        start: shape (2, 3), a first guess.
+    """
+    moved = source @ start[:, :2].T + start[:, 2]
+    real, imaginary, shift = 1.0, 0.0, np.zeros(2)
+    for _ in range(_FITS):
+        residual = np.hypot(*(target - moved).T)
+        scale = max(_LEAST_SCALE_PX, 1.4826 * float(np.median(residual)))
+        weight = 1 / (1 + (residual / scale) ** 2)
+        total = weight.sum()
+        from_middle, to_middle = weight @ source / total, weight @ target / total
+        one, two = source - from_middle, target - to_middle
+        spread = max(1e-9, float(weight @ (one**2).sum(axis=1)))
+        real = float(weight @ (one * two).sum(axis=1)) / spread
+        imaginary = float(weight @ (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])) / spread
+        linear = np.array([[real, -imaginary], [imaginary, real]])
+        shift = to_middle - linear @ from_middle
+        moved = source @ linear.T + shift
+    growth = max(1e-3, float(np.hypot(real, imaginary)))
+    return float(shift[0]), float(shift[1]), float(np.arctan2(imaginary, real)), float(np.log(growth))
 
 
 def _is_camera(
@@ -111,7 +163,9 @@ def _is_camera(
     if len(np.unique(cells, axis=0)) < _MIN_CELLS:
         return False
     distances = np.hypot(*(target - source).T)
-    rests = distances < _AT_REST * np.median(distances[is_alike])
+    rests = distances < max(_AT_REST_PX, _AT_REST * float(np.median(distances[is_alike])))
+    if float(np.median(distances[is_alike])) < 2 * _AT_REST_PX:
+        return True
     return float(rests.mean()) < _MAX_AT_REST
 
 
@@ -147,12 +201,19 @@ class Steadied:
 
 
 def steady(
-    steps: Path, cuts: NDArray[np.int32], *, size: tuple[int, int], pictures_per_s: float, crop: float
+    steps: Path,
+    shifts: Path,
+    cuts: NDArray[np.int32],
+    *,
+    size: tuple[int, int],
+    pictures_per_s: float,
+    crop: float,
 ) -> Steadied:
     """Moves that make the camera's path smooth.
 
     Args:
         steps: from `CameraPath.steps`.
+        shifts: from `CameraPath.shifts`; a scene that they do not find calmer afterwards stays as it is.
         cuts: numbers of the pictures that begin a scene.
         size: width and height in px of the pictures that were measured.
         pictures_per_s: of the source, on average.
@@ -169,9 +230,48 @@ def steady(
             continue
         largest = 1 / (1 - crop)
         moved = np.array([_held(row, size, largest) for row in moved])
+        seen = np.cumsum(np.vstack([np.zeros(2), shifts[start + 1 : end]]), axis=0)
+        if not is_calmer(seen, seen + moved[:, :2], pictures_per_s):
+            continue
         correction[start:end] = moved
         zoom[start:end] = max(needed_zoom(row, size) for row in moved)
     return Steadied(correction, zoom)
+
+
+def is_calmer(before: Path, after: Path, pictures_per_s: float) -> bool:
+    """Whether a path sways clearly less than another one and does not tremble more than can be seen.
+
+    Args:
+        before: shape (n, 2), px of `LONG_SIDE_PX`.
+        after: the same.
+        pictures_per_s: of the source.
+    """
+    sway = [_root_mean_square(_around(path, pictures_per_s)) for path in (before, after)]
+    tremble = [
+        _root_mean_square(np.diff(path, 2, axis=0)) if len(path) > 2 else 0.0 for path in (before, after)
+    ]
+    return sway[1] < _MUST_CALM * sway[0] and tremble[1] <= max(_UNSEEN_PX, tremble[0])
+
+
+def _root_mean_square(path: Path) -> float:
+    return float(np.sqrt((path**2).sum(axis=1).mean()))
+
+
+def _around(path: Path, pictures_per_s: float) -> Path:
+    """What is left of a path when its course over a second is taken out; beyond both ends it goes on straight."""
+    reach = min(max(2, round(pictures_per_s / 2)), len(path) - 1)
+    weights = np.hanning(2 * reach + 3)[1:-1]
+    return path - _low_passed(path, weights / weights.sum())
+
+
+def _low_passed(path: Path, weights: NDArray[np.float64]) -> Path:
+    """Each column convolved; continued point-symmetrically beyond both ends, so that a pan goes on as the pan it is."""
+    reach = len(weights) // 2
+    before = 2 * path[0] - path[reach:0:-1]
+    after = 2 * path[-1] - path[-2 : -2 - reach : -1]
+    long = np.concatenate([before, path, after])
+    columns = [np.convolve(long[:, column], weights, mode="valid") for column in range(path.shape[1])]
+    return np.stack(columns, axis=1)
 
 
 def _room(size: tuple[int, int], crop: float) -> NDArray[np.float64]:
@@ -191,11 +291,7 @@ def _smoothed(path: Path, room: NDArray[np.float64], pictures_per_s: float) -> P
     weights /= weights.sum()
     smooth = path.copy()
     for _ in range(_ROUNDS):
-        before = 2 * smooth[0] - smooth[reach:0:-1]
-        after = 2 * smooth[-1] - smooth[-2 : -2 - reach : -1]
-        long = np.concatenate([before, smooth, after])
-        low = np.stack([np.convolve(long[:, column], weights, mode="valid") for column in range(4)], axis=1)
-        smooth = np.clip(low, path - room, path + room)
+        smooth = np.clip(_low_passed(smooth, weights), path - room, path + room)
     return np.asarray(smooth)
 
 

@@ -126,7 +126,8 @@ class _Measuring:
         if TableKind.PATH in self._needed:
             width, height = size = self._size(camera_path.LONG_SIDE_PX)
             crop = self._plan.settings.stabilise_crop
-            found = steady(self._path.steps(), cuts, size=size, pictures_per_s=self._rate, crop=crop)
+            paths = self._path.steps(), self._path.shifts()
+            found = steady(*paths, cuts, size=size, pictures_per_s=self._rate, crop=crop)
             scale = np.array([self._region.width / width, self._region.height / height, 1, 1])
             columns["correction"], columns["zoom"] = found.correction * scale, found.zoom
         if self._fields is not None:

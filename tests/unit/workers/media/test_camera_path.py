@@ -46,7 +46,8 @@ def test_movement_is_measured() -> None:
 
 def test_shake_is_taken_out_within_the_crop() -> None:
     rows = shaken(60) + np.arange(60)[:, None] * (0.8, 0, 0, 0)
-    found = steady(np.diff(rows, axis=0, prepend=rows[:1]), NO_CUTS, size=SIZE, pictures_per_s=25, crop=0.08)
+    steps = np.diff(rows, axis=0, prepend=rows[:1])
+    found = steady(steps, steps[:, :2], NO_CUTS, size=SIZE, pictures_per_s=25, crop=0.08)
     assert (shake(rows + found.correction) < 0.3 * shake(rows)).all()
     # The camera goes on where it went.
     drift = (rows + found.correction)[-10:, 0].mean() - (rows + found.correction)[:10, 0].mean()
@@ -59,7 +60,8 @@ def test_shake_is_taken_out_within_the_crop() -> None:
 @pytest.mark.parametrize("crop", [0.01, 0.04, 0.2])
 def test_no_more_is_cut_off_than_allowed(crop: float) -> None:
     rows = shaken(50) * 8
-    found = steady(np.diff(rows, axis=0, prepend=rows[:1]), NO_CUTS, size=SIZE, pictures_per_s=25, crop=crop)
+    steps = np.diff(rows, axis=0, prepend=rows[:1])
+    found = steady(steps, steps[:, :2], NO_CUTS, size=SIZE, pictures_per_s=25, crop=crop)
     assert found.zoom.max() <= 1 / (1 - crop) + 1e-6
     assert all(needed_zoom(row, SIZE) <= found.zoom[0] + 1e-9 for row in found.correction)
 
@@ -67,7 +69,7 @@ def test_no_more_is_cut_off_than_allowed(crop: float) -> None:
 def test_scenes_are_steadied_apart_and_steady_ones_left_alone() -> None:
     rows = np.concatenate([np.zeros((30, 4)), shaken(30)])
     steps = np.diff(rows, axis=0, prepend=rows[:1])
-    found = steady(steps, np.array([30], np.int32), size=SIZE, pictures_per_s=25, crop=0.08)
+    found = steady(steps, steps[:, :2], np.array([30], np.int32), size=SIZE, pictures_per_s=25, crop=0.08)
     assert not found.correction[:30].any()
     assert (found.zoom[:30] == 1).all()
     assert (found.zoom[30:] > 1).all()
@@ -75,7 +77,8 @@ def test_scenes_are_steadied_apart_and_steady_ones_left_alone() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_very_short_films(count: int) -> None:
-    found = steady(shaken(count), NO_CUTS, size=SIZE, pictures_per_s=25, crop=0.08)
+    rows = shaken(count)
+    found = steady(rows, rows[:, :2], NO_CUTS, size=SIZE, pictures_per_s=25, crop=0.08)
     assert found.correction.shape == (count, 4)
     assert found.zoom.shape == (count,)
 
@@ -101,3 +104,19 @@ def test_unrelated_pictures_do_not_move() -> None:
     for seed in range(4):
         path.add(np.clip(texture(seed, 270, 480), 0, 255).astype(np.uint8))
     assert not path.steps().any()
+
+
+def test_a_scene_that_a_second_look_finds_calm_is_left_alone() -> None:
+    steps = shaken(40)
+    found = steady(steps, np.zeros((40, 2)), NO_CUTS, size=SIZE, pictures_per_s=25, crop=0.08)
+    assert not found.correction.any()
+    assert (found.zoom == 1).all()
+
+
+def test_both_ways_of_measuring_agree() -> None:
+    rows = shaken(10) * (1, 1, 0, 0)
+    path = CameraPath()
+    for row in rows:
+        path.add(view(row))
+    for column in (0, 1):
+        assert np.corrcoef(path.steps()[:, column], path.shifts()[:, column])[0, 1] > 0.98
