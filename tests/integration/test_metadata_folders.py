@@ -25,7 +25,7 @@ def names(folder: str) -> list[str]:
 
 def test_each_kind_of_result_lies_in_its_folder(clip: Path, tmp_path: Path) -> None:
     places = folders(tmp_path)
-    arguments = ["--data-dir", tmp_path / "data", "--speed", "ultrafast", "--json"]
+    arguments: list[str | Path] = ["--data-dir", tmp_path / "data", "--speed", "ultrafast", "--json"]
     ended = vidproc("enhance", clip, *arguments, cwd=tmp_path, **places)
     assert ended.code == 0, ended.err
     assert names(places["PROCESSED_DIR"]) == ["clip.mp4"]
