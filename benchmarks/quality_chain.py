@@ -20,9 +20,9 @@ from workers.media.filters.formats import planes
 from workers.media.filters.graph import Nodes, build, is_judged, luma
 from workers.media.filters.network import is_installed
 from workers.media.gate import Gate, GateSample, sample_numbers
+from workers.media.material import Material, material
 from workers.media.plan import plan_enhancement
 from workers.media.probe import examine
-from workers.media.production import Material, material
 from workers.media.quick_analysis import quick_analysis
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import MediaInfo

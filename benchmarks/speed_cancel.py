@@ -129,7 +129,7 @@ def _cancelled(worker: _Worker, case: _Case, folder: Path, file_id: str) -> floa
     )
 
     def mine(line: dict[str, Any]) -> bool:
-        return line["type"] == "status" and line["file_id"] == file_id
+        return bool(line["type"] == "status" and line["file_id"] == file_id)
 
     worker.send(task)
     worker.wait_for(

@@ -25,7 +25,8 @@ from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.plan import plan_enhancement
 from workers.media.probe import examine
-from workers.media.production import encode_file, material
+from workers.media.material import material
+from workers.media.production import encode_file
 from workers.media.quick_analysis import quick_analysis
 from workers.media.timestamps import FrameTime
 from workers.protocol.settings import EnhancementSettings

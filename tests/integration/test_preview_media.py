@@ -21,9 +21,9 @@ from workers.media.filters.graph import FilterGraph
 from workers.media.frame_map import frame_map, output_clock
 from workers.media.frames import FrameWindow
 from workers.media.jobs import PreviewJob, PreviewOutcome, Progress
+from workers.media.material import Material, material
 from workers.media.preview import preview
 from workers.media.probe import examine
-from workers.media.production import Material, material
 from workers.media.seeking import SeekableFrames
 from workers.media.timestamps import FrameTime, TimestampRepair
 from workers.protocol.plan import EnhancementPlan

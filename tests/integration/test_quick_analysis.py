@@ -15,9 +15,9 @@ from workers.media.analysis import SampleRun, analyse
 from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.samples import SampleReader
+from workers.media.material import material
 from workers.media.plan import output_colour
 from workers.media.probe import examine
-from workers.media.production import material
 from workers.media.sampling import sample_frames
 from workers.protocol.analysis import Analysis
 

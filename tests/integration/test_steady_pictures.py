@@ -15,9 +15,9 @@ from tests.fixtures.textures import texture
 from workers.media.enhance import enhance
 from workers.media.full_analysis import full_analysis
 from workers.media.jobs import EnhancementJob, EnhancementOutcome
+from workers.media.material import Material, material
 from workers.media.plan import plan_enhancement
 from workers.media.probe import examine
-from workers.media.production import Material, material
 from workers.media.quick_analysis import quick_analysis
 from workers.media.tables import FrameTables, TablesError, load_tables
 from workers.protocol.plan import EnhancementPlan

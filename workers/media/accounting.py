@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from workers.media.jobs import EnhancementJob
+from workers.media.material import Material
 from workers.media.notes import (
     audio_notes,
     damage_notes,
@@ -13,7 +14,7 @@ from workers.media.notes import (
     picture_notes,
     time_notes,
 )
-from workers.media.production import Material, Production
+from workers.media.production import Production
 from workers.media.surroundings import Accompaniment
 from workers.media.timestamps import is_variable
 from workers.media.verify import Verdict

@@ -23,11 +23,12 @@ from workers.media.encoders.catalogue import SOFTWARE_ONLY, Availability
 from workers.media.filters.network import is_installed
 from workers.media.full_analysis import full_analysis
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, Progress, ProgressCallback
+from workers.media.material import Material, material
 from workers.media.notes import note
 from workers.media.plan import plan_enhancement, without_picture_steps, without_remux
 from workers.media.poster import picture_for_poster, write_poster
 from workers.media.probe import Examination, examine
-from workers.media.production import Material, Production, can_be_copied, copy_file, encode_file, material
+from workers.media.production import Production, can_be_copied, copy_file, encode_file
 from workers.media.quick_analysis import quick_analysis
 from workers.media.remux import UncopyableError
 from workers.media.surroundings import Accompaniment, accompany

@@ -21,7 +21,7 @@ from workers.media.exposure import ExposureMeter
 from workers.media.field_match import FieldMatcher
 from workers.media.filters.formats import Family, Plane, planes
 from workers.media.filters.graph import SourcePicture
-from workers.media.production import Material
+from workers.media.material import Material
 from workers.media.scene_cuts import SceneCuts
 from workers.media.tabled_steps import needs
 from workers.media.tables import FrameTables, TableKind, tables_of

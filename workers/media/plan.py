@@ -29,7 +29,7 @@ from workers.media.tables import FrameTables
 from workers.protocol.analysis import Analysis
 from workers.protocol.media import FieldOrder, HdrKind, MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan, OutputColour, SkippedStep
-from workers.protocol.settings import EnhancementSettings
+from workers.protocol.settings import EnhancementSettings, VideoCodec
 from workers.protocol.steps import CropStep, DenoiseStep, FrameRateStep, PlanStep, StepKind, UpscaleStep
 
 _ORDER: Final = {kind: number for number, kind in enumerate(StepKind)}
@@ -226,6 +226,8 @@ def _decide_remux(
         return False, "The picture is changed: " + ", ".join(step.kind.value for step in steps) + "."
     if not settings.remux_when_clean:
         return False, "Copying was switched off."
+    if settings.codec is not VideoCodec.H264:
+        return False, f"Nothing would change the picture, but {settings.codec.value} was asked for."
     misfit = _misfit(info, video)
     if misfit is not None:
         return False, f"Nothing would change the picture, but {misfit}."

@@ -12,8 +12,8 @@ from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.graph import FilterGraph
 from workers.media.frame_map import FrameMap, OutputPicture, frame_map, output_clock
+from workers.media.material import Material
 from workers.media.preview_source import Check
-from workers.media.production import Material
 from workers.media.seeking import SeekableFrames
 from workers.media.tabled_steps import film_of, needs
 from workers.media.tables import FrameTables, TableKind

@@ -12,8 +12,8 @@ from typing import Final
 
 from workers.errors import JobStoppedError
 from workers.media.full_analysis import full_analysis
+from workers.media.material import Material, material
 from workers.media.probe import examine
-from workers.media.production import Material, material
 from workers.media.quick_analysis import quick_analysis
 from workers.media.tables import FrameTables
 from workers.protocol.analysis import Analysis

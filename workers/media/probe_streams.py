@@ -112,8 +112,7 @@ def describe_video(
     sample_aspect = aspect if aspect is not None and aspect > 0 else Fraction(1)
     is_variable = scan.is_variable
     side_data = _side_data(context, first)
-    matrix = side_data.get("display_matrix")
-    orientation = parse_display_matrix(matrix) if matrix is not None else parse_display_matrix(b"")
+    orientation = parse_display_matrix(side_data.get("display_matrix", b""))
     colour = _colour(context, first)
     declared = stream.frames or None
     return VideoStreamInfo(

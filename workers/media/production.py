@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from statistics import median_low
 from typing import Any, Final
 
 import av
@@ -12,15 +11,15 @@ from av.video.frame import VideoFrame
 
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.audio import AudioTrack
-from workers.media.colour_names import MATRICES, PRIMARIES, TRANSFERS
+from workers.media.colour_names import MATRICES
 from workers.media.decisions.encoding import kept_hdr
 from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
-from workers.media.filters.formats import PlanarFormat, planar_format
 from workers.media.filters.graph import FilterGraph, SourcePicture, is_judged, luma, to_libav
 from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
 from workers.media.gate import Gate, GateSample, sample_numbers
+from workers.media.material import Material
 from workers.media.packet_scan import PacketScan
 from workers.media.pipeline import EncoderThread, PacketSink, TimedPicture, unfiltered_pictures
 from workers.media.poster import POSITION
@@ -36,36 +35,14 @@ from workers.media.timestamps import (
     SourceTime,
     TimestampRepair,
     TrackClock,
-    track_clock,
 )
 from workers.media.verify_form import BROWSER_FORM, CodedForm
-from workers.protocol.media import MediaInfo, VideoStreamInfo
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
 
-_DEFAULT_RATE: Final = Fraction(25)
 _READ_AHEAD: Final = 6
-_HDR_TRANSFERS: Final = frozenset({"smpte2084", "arib-std-b67"})
 
 type FrameCallback = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """The source as the production needs it."""
-
-    path: Path
-    video: VideoStreamInfo
-    scan: PacketScan
-    clock: TrackClock
-    picture: SourcePicture
-    nominal_s: Fraction
-
-    @property
-    def average_rate(self) -> Fraction:
-        """Pictures per second, bounded so that an encoder can work with it."""
-        rate = self.scan.measured_rate or 1 / self.nominal_s
-        return min(Fraction(1000), max(Fraction(1), rate)).limit_denominator(100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,57 +64,6 @@ class Production:
     """Of the coded pictures; only what plays everywhere is copied."""
     poster: VideoFrame | None = None
     """The picture for the poster as it went to the encoder; None when pictures were copied."""
-
-
-def material(path: Path, info: MediaInfo, video: VideoStreamInfo, scan: PacketScan) -> Material:
-    """Decide on the clock and on what decoded pictures are like."""
-    starts = [entry.start_s for entry in (video, *info.audio) if entry.start_s is not None]
-    first_s = scan.pts[0] * scan.time_base if scan.pts else Fraction(0)
-    start_s = min([first_s, *starts])
-    steps = [
-        later - earlier for earlier, later in zip(scan.pts, scan.pts[1:], strict=False) if later > earlier
-    ]
-    longest_s = max(steps, default=0) * scan.time_base
-    usual_s = median_low(steps) * scan.time_base if steps else 1 / (video.average_rate or _DEFAULT_RATE)
-    return Material(
-        path=path,
-        video=video,
-        scan=scan,
-        clock=track_clock(scan.time_base, start_s, longest_s),
-        picture=source_picture(video),
-        nominal_s=usual_s,
-    )
-
-
-def source_picture(video: VideoStreamInfo) -> SourcePicture:
-    """Every unknown of the source's colour decided as `workers.media.plan.output_colour` does."""
-    form = planar_format(video.pixel_format or OUTPUT_PIXEL_FORMAT)
-    colour = video.colour
-    is_hd = video.height_px >= 720 or video.width_px >= 1280
-    default = 1 if is_hd else 6
-
-    def code(names: dict[int, str], name: str | None) -> int:
-        number = code_point(names, name) if name is not None else 2
-        return default if number == 2 else number
-
-    is_full = colour.range == "pc" or (colour.range is None and _is_full_by_nature(video, form))
-    is_hdr = colour.transfer in _HDR_TRANSFERS
-    location = {"left": 0, "center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "bottom": 5}
-    return SourcePicture(
-        form=form,
-        width_px=video.width_px,
-        height_px=video.height_px,
-        matrix=9 if is_hdr and colour.matrix is None else code(MATRICES, colour.matrix) or default,
-        transfer=code(TRANSFERS, colour.transfer),
-        primaries=9 if is_hdr and colour.primaries is None else code(PRIMARIES, colour.primaries),
-        is_full_range=is_full,
-        chroma_location=location.get(colour.chroma_location or "left", 0),
-    )
-
-
-def _is_full_by_nature(video: VideoStreamInfo, form: PlanarFormat) -> bool:
-    """JPEG's pixel formats, RGB and gray have no other range in libav."""
-    return (video.pixel_format or "").startswith("yuvj") or form.family != "yuv"
 
 
 def needs_graph(plan: EnhancementPlan, picture: SourcePicture) -> bool:
@@ -175,9 +101,6 @@ def encode_file(
     hdr = kept_hdr(plan, source.video)
     form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
     gate = Gate(plan) if is_judged(plan) else None
-    times: list[FrameTime] = []
-    poster: VideoFrame | None = None
-    for_poster = pictures.expected_count(source.scan.count) * POSITION
     with (
         FrameWindow(decoder, repair, read_ahead=_READ_AHEAD) as window,
         Mp4Writer(output, clock.timescale, surroundings) as writer,
@@ -188,19 +111,14 @@ def encode_file(
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
             EncoderThread(encoder, _both(trial.add, writer.write), on_frame) as sink,
         ):
-            for picture, time in _pictures(
-                source, plan, window, pictures, gate=gate, threads=threads, tables=tables
-            ):
-                if len(times) <= for_poster:
-                    poster = picture
-                times.append(time)
-                sink.put(picture, time)
+            made = _pictures(source, plan, window, pictures, gate=gate, threads=threads, tables=tables)
+            times, poster = _hand_over(made, sink, pictures.expected_count(source.scan.count) * POSITION)
             sink.finish()
             proof = trial.finish()
         writer.finish()
     return Production(
         clock=clock,
-        times=tuple(times),
+        times=times,
         decoded=decoder.statistics,
         repairs=repair.counts,
         gate=None if gate is None else gate.result(),
@@ -209,6 +127,20 @@ def encode_file(
         form=CodedForm(plan.encoding.codec, plan.encoding.pixel_format, hdr),
         poster=poster,
     )
+
+
+def _hand_over(
+    made: Iterator[TimedPicture], sink: EncoderThread, for_poster: Fraction
+) -> tuple[tuple[FrameTime, ...], VideoFrame | None]:
+    """Give every picture to the encoder; keep the times of all and the picture for the poster."""
+    times: list[FrameTime] = []
+    poster: VideoFrame | None = None
+    for picture, time in made:
+        if len(times) <= for_poster:
+            poster = picture
+        times.append(time)
+        sink.put(picture, time)
+    return tuple(times), poster
 
 
 def _both(first: PacketSink, second: PacketSink) -> PacketSink:

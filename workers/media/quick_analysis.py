@@ -7,8 +7,8 @@ from workers.media.colour_names import MATRICES
 from workers.media.decisions.tone_map import decide_tone_map
 from workers.media.encode import code_point
 from workers.media.filters.samples import SampleReader
+from workers.media.material import Material
 from workers.media.plan import output_colour
-from workers.media.production import Material
 from workers.media.sampling import SampledFrame, sample_frames
 from workers.protocol.analysis import Analysis
 from workers.protocol.steps import ToneMapStep

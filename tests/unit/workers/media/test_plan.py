@@ -2,7 +2,8 @@ from fractions import Fraction
 
 import pytest
 
-from workers.media.plan import output_colour, output_size, plan_enhancement, without_picture_steps
+from workers.media.decisions.geometry import output_size
+from workers.media.plan import output_colour, plan_enhancement, without_picture_steps
 from workers.protocol.analysis import Analysis, ColourCast, Figure, ScanFinding, ScanKind
 from workers.protocol.media import (
     ColourInfo,
