@@ -200,8 +200,9 @@ class RecordedSession:
         settings: EnhancementSettings | None = None,
         duration_s: float = 0.0,
         max_side_px: int = 1920,
+        wants_size: bool = False,
     ) -> int | None:
-        self._note("request_preview", (file_id, at_s, settings, duration_s, max_side_px))
+        self._note("request_preview", (file_id, at_s, settings, duration_s, max_side_px, wants_size))
         return 1
 
     async def test_connection(self, url: str) -> ConnectionReport:

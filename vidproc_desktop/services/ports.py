@@ -239,6 +239,7 @@ class SessionApi(Protocol):
         settings: EnhancementSettings | None = None,
         duration_s: float = 0.0,
         max_side_px: int = 1920,
+        wants_size: bool = False,
     ) -> int | None:
         """Ask for a picture or a clip before and after; `PreviewShown` brings it, an older request is dropped."""
 

@@ -34,6 +34,7 @@ class PreviewWish:
         at_s: moment on the result's clock.
         duration_s: 0 for one picture, up to 3 s for a clip.
         max_side_px: larger pictures are made smaller.
+        wants_size: also predict the size of the whole result.
     """
 
     file_id: str
@@ -42,6 +43,7 @@ class PreviewWish:
     at_s: float
     duration_s: float = 0.0
     max_side_px: int = 1920
+    wants_size: bool = False
 
 
 class Previews:
@@ -90,6 +92,7 @@ class Previews:
             at_s=wish.at_s,
             duration_s=wish.duration_s,
             max_side_px=wish.max_side_px,
+            wants_size=wish.wants_size,
             directory_uri=self._folder.absolute().as_uri(),
         )
         self._background.spawn(self._show(self._previewer, task), f"preview {task.request}")

@@ -262,6 +262,7 @@ class Session:
         settings: EnhancementSettings | None = None,
         duration_s: float = 0.0,
         max_side_px: int = 1920,
+        wants_size: bool = False,
     ) -> int | None:
         """Ask what enhancing would do at a moment; `PreviewShown` answers with the number returned here.
 
@@ -279,6 +280,7 @@ class Session:
             at_s=at_s,
             duration_s=duration_s,
             max_side_px=max_side_px,
+            wants_size=wants_size,
         )
         return self._previews.request(wish, self.client_id)
 

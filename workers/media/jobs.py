@@ -88,6 +88,8 @@ class PreviewJob:
     """0: one picture."""
     max_side_px: int
     threads: int = 0
+    wants_size: bool = False
+    """Also predict the size of the whole result."""
 
 
 @dataclass(frozen=True, slots=True)

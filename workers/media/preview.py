@@ -18,6 +18,7 @@ from workers.media.preview_chain import Chain, build_chain, without_tables
 from workers.media.preview_files import Shown, write_clips, write_pictures
 from workers.media.preview_source import Check, Errand, Known, looking_at, measuring
 from workers.media.seeking import can_seek
+from workers.media.size_trial import expected_size
 from workers.media.source import require_readable
 from workers.media.tabled_steps import needs
 from workers.media.tables import FrameTables, TableKind
@@ -110,6 +111,9 @@ class _Source:
         check()
         shown = Shown(chain.graph, plan, chosen, chain.clock, known.material.average_rate)
         files = (write_clips if job.duration_s else write_pictures)(shown, job, check)
+        if job.wants_size:
+            size = expected_size(known, full_plan, chain, threads=job.threads, check=check)
+            full_plan = full_plan.model_copy(update={"predicted_size_bytes": size})
         return PreviewOutcome(
             before=files.before,
             after=files.after,

@@ -83,6 +83,8 @@ class PreviewTask(TaskMessage):
     """0: one picture; otherwise a clip that begins at `at_s`."""
     max_side_px: Annotated[int, Field(ge=16, le=16_384)] = 1920
     """The pictures are made smaller where width or height is larger."""
+    wants_size: bool = False
+    """Also predict the size of the whole result, which takes about three hundredths of the whole work."""
     directory_uri: Uri
     """An existing folder for the pictures; whoever asks deletes them."""
 
@@ -211,7 +213,7 @@ class PreviewPictures(WireModel):
     """Exact time of the (first) picture on the result's clock."""
     frames: int
     plan: EnhancementPlan
-    """What would be done and why."""
+    """What would be done and why; with the predicted size where it was asked for."""
     notes: tuple[Text, ...] = ()
     """What is not as in the whole run, in words; empty when the pictures are the run's own."""
 

@@ -130,6 +130,7 @@ class PreviewLine(WireModel):
     duration_s: float
     max_side_px: int
     threads: int
+    wants_size: bool = False
 
     def to_job(self) -> PreviewJob:
         """The value that the media function takes."""
@@ -142,6 +143,7 @@ class PreviewLine(WireModel):
             duration_s=self.duration_s,
             max_side_px=self.max_side_px,
             threads=self.threads,
+            wants_size=self.wants_size,
         )
 
 
@@ -303,6 +305,7 @@ def job_line(job: Job) -> JobLine:
                 duration_s=job.duration_s,
                 max_side_px=job.max_side_px,
                 threads=job.threads,
+                wants_size=job.wants_size,
             )
 
 

@@ -180,6 +180,7 @@ def _job(task: PreviewTask, config: WorkerConfig) -> PreviewJob:
         at_s=task.at_s,
         duration_s=task.duration_s,
         max_side_px=task.max_side_px,
+        wants_size=task.wants_size,
     )
 
 
