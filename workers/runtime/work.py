@@ -28,7 +28,7 @@ from workers.runtime.publication import Destination, PublishedEnhancement, Publi
 from workers.runtime.sources import check_source, confine, path_from_uri, uri_from_path
 from workers.runtime.workspace import Workspace, check_room, needed_bytes, output_error
 
-MEDIA_CHAIN_VERSION: Final = 1
+MEDIA_CHAIN_VERSION: Final = 2
 """Raised whenever the same settings yield another picture, so that older outputs are not taken for new ones."""
 _log = logging.getLogger(__name__)
 
