@@ -1,5 +1,6 @@
 """Every file of the shared media through `vidproc enhance` in local mode, compared exactly with the table."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ TABLE = load()
 @pytest.fixture(scope="module")
 def media_run(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> MediaRun:
     return run_media(shared_media, list(TABLE), tmp_path_factory.mktemp("local"))
+
+
+def test_the_table_knows_every_file_and_no_other(shared_media: Path) -> None:
+    with (shared_media / "CATALOGUE.tsv").open(encoding="utf-8") as stream:
+        files = {row["file"] for row in csv.DictReader(stream, delimiter="\t")}
+    assert set(TABLE) == files
 
 
 def test_every_file_comes_to_one_end(media_run: MediaRun) -> None:
