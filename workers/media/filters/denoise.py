@@ -97,7 +97,7 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
     pel = _WHOLE_PEL if is_large else _HALF_PEL
     blocks = {"blksize": [_BLOCK_PX, _BLOCK_PX], "overlap": [_OVERLAP_PX, _OVERLAP_PX]}
     mvu = vs.core.mvu
-    reach = step.degrain_radius + _DFT_FRAMES // 2
+    reach = step.degrain_radius
     searched = mvu.Super(keep_none(_search_clip(keep(node, reach), sigma, effort)), pel=pel, **blocks)
     vectors = mvu.AnalyseMany(keep(searched, reach), radius=step.degrain_radius, **blocks)
     degrained = mvu.Degrain(
