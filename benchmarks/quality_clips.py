@@ -128,9 +128,12 @@ def white(clip: CleanClip, sigma: float) -> CleanClip:
     return replace(clip, frames=tuple(spoilt(planes) for planes in clip.frames))
 
 
-def camera(clip: CleanClip, sigma: float) -> CleanClip:
-    """A sensor's noise: stronger where there is more light, spread by demosaicing; σ at middle grey."""
-    random = _random(clip, sigma + 1000)
+def camera(clip: CleanClip, sigma: float, *, take: int = 0) -> CleanClip:
+    """A sensor's noise: stronger where there is more light, spread by demosaicing; σ at middle grey.
+
+    Every take has noise of its own.
+    """
+    random = _random(clip, sigma + 1000 + 500 * take)
     gain = 1 / float(np.sqrt((_SENSOR_KERNEL**2).sum()))
 
     def spread(shape: tuple[int, ...]) -> NDArray[np.float32]:

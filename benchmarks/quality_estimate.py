@@ -1,8 +1,10 @@
 """Rows on the noise estimate: what the quick analysis finds in clips to which a known noise was added.
 
 White noise is stored losslessly; blocks that it clips do not count for the estimate. Film grain has clumps. What
-a codec leaves of camera noise is measured against the clean clip, in the flatter half of the picture's blocks: in
-texture the difference is what the codec took from the picture.
+a codec leaves of camera noise is what differs between two takes of the same scene, each with noise of its own and coded
+the same way: the difference's standard deviation over √2, in blocks that are not clipped. Against the clean clip one
+would also count what the codec took from the picture, which is not there to be found. Noise that the references have
+of their own is not allowed for.
 """
 
 import time
@@ -27,6 +29,9 @@ from workers.media.quick_analysis import quick_analysis
 _AT_ONCE: Final = 2
 _BLOCK_PX: Final = 16
 _FRAMES: Final = 12
+_BLACK: Final = 16
+_WHITE_END: Final = 235
+_MAX_CLIPPED_SHARE: Final = 0.02
 _WHITE: Final = (2.0, 5.0, 10.0, 20.0, 40.0)
 _GRAIN: Final = (3.0, 6.0, 12.0)
 _CODED: Final = ((6.0, 20), (10.0, 23), (16.0, 23), (24.0, 26))
@@ -76,27 +81,42 @@ def _read(name: str, kind: str, sigma: float, crf: int) -> Reading:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mkv"
         if kind == "coded":
-            write(camera(clip, sigma), path, codec="libx264", options={"crf": str(crf), "preset": "medium"})
+            first, second = (
+                _coded(camera(clip, sigma, take=take), crf, Path(folder) / f"{take}.mkv") for take in (1, 0)
+            )
+            truth, path = _remaining(clip.unit, first[1], second[1]), second[0]
         else:
             write((white if kind == "white" else grain)(clip, sigma), path)
+            truth = sigma
         analysis = quick_analysis(opened(path)[0], threads=1)
-        truth = sigma if kind != "coded" else _remaining(clip, read_luma(path))
     label = f"{sigma:g}" if kind != "coded" else f"{sigma:g}, crf {crf}"
     return Reading(name, kind, label, truth, analysis.noise_sigma, analysis.noise_confidence)
 
 
-def _remaining(clip: CleanClip, decoded: Sequence[NDArray[np.float32]]) -> float:
-    """Root mean square difference in the flatter half of the blocks."""
-    errors, flatness = [], []
-    for planes, luma in zip(clip.frames, decoded, strict=True):
-        height, width = (size // _BLOCK_PX * _BLOCK_PX for size in luma.shape)
-        shape = (height // _BLOCK_PX, _BLOCK_PX, width // _BLOCK_PX, _BLOCK_PX)
-        clean = (planes[0][:height, :width] / clip.unit).reshape(shape)
-        noisy = (luma[:height, :width] / clip.unit).reshape(shape)
-        errors.append(((noisy - clean) ** 2).mean(axis=(1, 3)).ravel())
-        flatness.append(clean.std(axis=(1, 3)).ravel())
-    flat, error = np.concatenate(flatness), np.concatenate(errors)
-    return float(np.sqrt(error[flat <= np.median(flat)].mean()))
+def _coded(clip: CleanClip, crf: float, path: Path) -> tuple[Path, list[NDArray[np.float32]]]:
+    write(clip, path, codec="libx264", options={"crf": str(crf), "preset": "medium"})
+    return path, read_luma(path)
+
+
+def _remaining(
+    unit: float, one: Sequence[NDArray[np.float32]], other: Sequence[NDArray[np.float32]]
+) -> float:
+    """σ of what differs between two takes, in the blocks that are clipped in neither; 8-bit code values."""
+    squares = []
+    for pair in zip(one, other, strict=True):
+        first, second = (_blocks(luma / unit) for luma in pair)
+        ends = (first <= _BLACK) | (first >= _WHITE_END) | (second <= _BLACK) | (second >= _WHITE_END)
+        free = ends.mean(axis=1) <= _MAX_CLIPPED_SHARE
+        squares.append(((first - second) ** 2).mean(axis=1)[free])
+    return float(np.sqrt(np.concatenate(squares).mean() / 2))
+
+
+def _blocks(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shape (blocks, pixels of a block)."""
+    rows, columns = (size // _BLOCK_PX for size in luma.shape)
+    whole = luma[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
+    parts = whole.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).swapaxes(1, 2)
+    return parts.reshape(-1, _BLOCK_PX**2)
 
 
 def _row(what: str, readings: list[Reading], least: float, share: float) -> Row:

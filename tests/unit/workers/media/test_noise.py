@@ -119,3 +119,43 @@ def test_a_picture_whose_size_is_no_whole_number_of_blocks_is_measured() -> None
     found = estimate_noise(first.astype(np.uint8), second.astype(np.uint8))
     assert found is not None
     assert found.sigma == pytest.approx(6, rel=0.1)
+
+
+def test_what_lies_on_edges_is_not_noise() -> None:
+    random = np.random.default_rng(5)
+    shapes = np.kron(random.uniform(60, 180, (64, 64)), np.ones((4, 4))).astype(np.float32)
+    turned = shapes + 0.25 * (np.roll(shapes, 1, 0) - shapes) * np.sign(np.roll(shapes, 1, 1) - shapes)
+    found = estimate_noise(noisy(shapes, 3, 1), noisy(turned, 3, 2))
+    assert found is not None
+    assert found.sigma == pytest.approx(3, rel=0.15)
+
+
+def soft_noise(sigma: float, seed: int) -> NDArray[np.float32]:
+    noise = np.random.default_rng(seed).normal(0, sigma, (259, 259))
+    soft = sum(noise[y : y + 256, x : x + 256] for y in range(4) for x in range(4)) / 4
+    return np.asarray(soft, np.float32)
+
+
+def test_blocks_that_a_codec_copied_in_part_do_not_hide_coarse_noise() -> None:
+    first, second = scene() + soft_noise(6, 1), scene() + soft_noise(6, 2)
+    for row in range(0, 256, 64):
+        second[row : row + 16] = 0.4 * first[row : row + 16] + 0.6 * second[row : row + 16]
+    found = estimate_noise(first, second)
+    assert found is not None
+    assert found.sigma == pytest.approx(6, rel=0.2)
+
+
+def test_coarse_traces_in_some_blocks_are_no_noise_of_the_picture() -> None:
+    first, second = scene() + soft_noise(0.3, 3), scene() + soft_noise(0.3, 4)
+    where = np.kron(np.random.default_rng(1).random((16, 16)) < 0.35, np.ones((16, 16))) > 0
+    second[where] += soft_noise(5, 5)[where]
+    found = estimate_noise(first, second)
+    assert found is not None
+    assert found.sigma < 1
+
+
+def test_an_even_ramp_is_measured_with_all_its_pixels() -> None:
+    ramp = np.tile(np.linspace(40, 220, 256, dtype=np.float32), (256, 1))
+    found = estimate_noise(noisy(ramp, 1.5, 1), noisy(ramp, 1.5, 2))
+    assert found is not None
+    assert found.sigma == pytest.approx(1.5, rel=0.12)
