@@ -46,6 +46,7 @@ def report_page(report: EnhancementReport, *, done_colour: str, failed_colour: s
         _found(report, muted_colour),
         _gate(report, muted_colour),
         _checks(report.checks, done_colour, failed_colour, muted_colour),
+        _left_out(report, muted_colour),
         _timings(report, muted_colour),
     ]
     return "".join(part for part in parts if part)
@@ -91,11 +92,14 @@ def _steps(report: EnhancementReport, muted: str) -> str:
         page += _line("No change to the picture", "Nothing was found that would make it better.", muted)
     if plan.encoding.reason and not plan.remux:
         page += _line("Encoding", plan.encoding.reason, muted)
-    if plan.skipped:
-        page += _heading("Considered and left out")
-        for skipped in plan.skipped:
-            page += _line(_STEP_WORDS[skipped.kind], skipped.reason, muted)
     return page
+
+
+def _left_out(report: EnhancementReport, muted: str) -> str:
+    """Every other step, with the reason: long, and so at the end."""
+    skipped = report.plan.skipped
+    lines = "".join(_line(_STEP_WORDS[entry.kind], entry.reason, muted) for entry in skipped)
+    return _heading("Considered and left out") + lines if lines else ""
 
 
 def _found(report: EnhancementReport, muted: str) -> str:
