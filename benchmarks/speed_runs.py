@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import imageio_ffmpeg
@@ -18,6 +20,7 @@ import imageio_ffmpeg
 from workers.media.encode import keyframe_interval
 from workers.media.encoders.buffer import buffer_bits
 from workers.media.encoders.options import EncodingOrder, encoder_options
+from workers.media.freed_memory import ALLOCATOR_ENVIRONMENT
 from workers.media.probe import probe
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.settings import EnhancementSettings
@@ -62,8 +65,10 @@ class Enhanced:
         return ", ".join(step.kind.value for step in self.plan.steps) or "no steps"
 
 
-def run(command: list[str], *, directory: Path = ROOT) -> Used:
-    """Run a program to its end.
+def run(
+    command: list[str], *, directory: Path = ROOT, environment: Mapping[str, str] = MappingProxyType({})
+) -> Used:
+    """Run a program to its end, with something added to its environment.
 
     Raises:
         subprocess.CalledProcessError: it failed.
@@ -71,7 +76,12 @@ def run(command: list[str], *, directory: Path = ROOT) -> Used:
     with tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=directory, env=_environment()
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=directory,
+            env={**_environment(), **environment},
         )
         assert process.stdout is not None
         with process.stdout:
@@ -96,8 +106,9 @@ def ffmpeg(*arguments: str | Path, level: str = "error") -> Used:
 
 
 def python(program: str, *arguments: str | Path) -> Used:
-    """Run a text as a Python program that finds the product."""
-    return run([sys.executable, "-c", program, *(str(entry) for entry in arguments)])
+    """Run a text as a Python program that finds the product, set up as the product's own processes are."""
+    command = [sys.executable, "-c", program, *(str(entry) for entry in arguments)]
+    return run(command, environment=ALLOCATOR_ENVIRONMENT)
 
 
 def enhance(clip: Path, folder: Path, **settings: Any) -> Enhanced:
@@ -122,7 +133,13 @@ def encoder_arguments(clip: Path, plan: EnhancementPlan) -> list[str]:
     buffer = None
     if encoding.max_bit_rate is not None:
         buffer = buffer_bits(encoding.max_bit_rate, plan.width_px, plan.height_px, rate)
-    options = encoder_options(EncodingOrder(encoding, keyframe_interval(rate), buffer_bits=buffer))
+    order = EncodingOrder(
+        encoding,
+        keyframe_interval(rate),
+        buffer_bits=buffer,
+        picture_px=plan.width_px * plan.height_px,
+    )
+    options = encoder_options(order)
     pairs = [text for name, value in options.items() for text in (f"-{name}", value)]
     return ["-c:v", encoding.encoder, *pairs, "-profile:v", "high", "-c:a", "copy", "-movflags", "+faststart"]
 

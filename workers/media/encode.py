@@ -84,7 +84,12 @@ class VideoEncoder:
         if encoder.family is EncoderFamily.SVT_AV1:
             os.environ.setdefault("SVT_LOG", "1")  # errors only: it knows no option for what it prints
         order = EncodingOrder(
-            plan, keyframe_interval(form.average_rate), threads, form.hdr, _buffer_bits(plan, form)
+            plan,
+            keyframe_interval(form.average_rate),
+            threads,
+            form.hdr,
+            _buffer_bits(plan, form),
+            picture_px=form.width_px * form.height_px,
         )
         rate = min(form.average_rate, Fraction(encoder.most_rate))
         stream = container.add_stream(plan.encoder, rate=rate, options=encoder_options(order))

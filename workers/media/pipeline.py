@@ -12,10 +12,18 @@ from workers.media.frames import FrameWindow
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
 
-_QUEUED_PICTURES: Final = 4
+_MOST_WAITING: Final = 6
+_FEWEST_WAITING: Final = 2
+_WAITING_PX: Final = 4 * 1920 * 1080
+"""Pixels that wait between two threads: small pictures come in bursts, of large ones two bridge any gap."""
 
 type PacketSink = Callable[[list[MediaPacket]], None]
 type TimedPicture = tuple[VideoFrame, FrameTime]
+
+
+def waiting_pictures(width_px: int, height_px: int) -> int:
+    """How many pictures of a size may wait between two threads."""
+    return max(_FEWEST_WAITING, min(_MOST_WAITING, _WAITING_PX // max(1, width_px * height_px)))
 
 
 class EncoderThread:
@@ -25,13 +33,16 @@ class EncoderThread:
         encoder: used by this thread only, from now on.
         write: called with finished packets, in this thread.
         on_picture: called after every picture with the number of pictures taken so far.
+        waiting: pictures that may wait for the encoder.
     """
 
-    def __init__(self, encoder: VideoEncoder, write: PacketSink, on_picture: Callable[[int], None]) -> None:
+    def __init__(
+        self, encoder: VideoEncoder, write: PacketSink, on_picture: Callable[[int], None], *, waiting: int
+    ) -> None:
         self._encoder = encoder
         self._write = write
         self._on_picture = on_picture
-        self._pictures: queue.Queue[TimedPicture | None] = queue.Queue(_QUEUED_PICTURES)
+        self._pictures: queue.Queue[TimedPicture | None] = queue.Queue(waiting)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="encode")
         self._is_finished = False

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import av
 from av.video.frame import VideoFrame
@@ -18,10 +18,17 @@ from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, c
 from workers.media.filters.graph import FilterGraph, SourcePicture, is_judged, luma, to_libav
 from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
+from workers.media.freed_memory import return_freed_memory
 from workers.media.gate import Gate, GateSample, sample_numbers
 from workers.media.material import Material
 from workers.media.packet_scan import PacketScan
-from workers.media.pipeline import EncoderThread, PacketSink, TimedPicture, unfiltered_pictures
+from workers.media.pipeline import (
+    EncoderThread,
+    PacketSink,
+    TimedPicture,
+    unfiltered_pictures,
+    waiting_pictures,
+)
 from workers.media.poster import POSITION
 from workers.media.proof import Proof, TrialDecoder
 from workers.media.remux import CopiedVideo, UncopyableError
@@ -39,8 +46,6 @@ from workers.media.timestamps import (
 from workers.media.verify_form import BROWSER_FORM, CodedForm
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
-
-_READ_AHEAD: Final = 6
 
 type FrameCallback = Callable[[int], None]
 
@@ -92,6 +97,7 @@ def encode_file(
         on_frame: called with the number of pictures encoded so far.
         tables: of the full analysis, where the plan needs them.
     """
+    return_freed_memory()
     decoder = VideoDecoder(source.path, source.video.index, threads=threads)
     clock = output_clock(plan, source.clock)
     film = film_of(tables) if tables is not None and TableKind.FILM in needs(plan) else None
@@ -101,15 +107,18 @@ def encode_file(
     hdr = kept_hdr(plan, source.video)
     form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
     gate = Gate(plan) if is_judged(plan) else None
+    picture = source.picture
+    read_ahead = waiting_pictures(picture.width_px, picture.height_px)
+    waiting = waiting_pictures(plan.width_px, plan.height_px)
     with (
-        FrameWindow(decoder, repair, read_ahead=_READ_AHEAD) as window,
+        FrameWindow(decoder, repair, read_ahead=read_ahead) as window,
         Mp4Writer(output, clock.timescale, surroundings) as writer,
     ):
         encoder = VideoEncoder(writer.container, form, plan.encoding, threads=threads)
         writer.add_surroundings(encoder.stream, source.video)
         with (
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
-            EncoderThread(encoder, _both(trial.add, writer.write), on_frame) as sink,
+            EncoderThread(encoder, _both(trial.add, writer.write), on_frame, waiting=waiting) as sink,
         ):
             made = _pictures(source, plan, window, pictures, gate=gate, threads=threads, tables=tables)
             times, poster = _hand_over(made, sink, pictures.expected_count(source.scan.count) * POSITION)

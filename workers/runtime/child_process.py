@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import workers
+from workers.media.freed_memory import ALLOCATOR_ENVIRONMENT
 from workers.protocol.messages import MAX_LOG_TAIL_LINES
 from workers.protocol.states import ErrorCode
 from workers.runtime import lifeline
@@ -44,8 +45,8 @@ def child_command() -> tuple[str, ...]:
 
 
 def _child_environment() -> dict[str, str]:
-    """This process's environment; the package is found from any working directory."""
-    environment = dict(os.environ)
+    """This process's environment; the package is found from any working directory, freed memory is given back."""
+    environment = ALLOCATOR_ENVIRONMENT | dict(os.environ)
     if not getattr(sys, "frozen", False):
         package_root = str(Path(workers.__file__).resolve().parent.parent)
         paths = [package_root, *environment.get("PYTHONPATH", "").split(os.pathsep)]

@@ -13,6 +13,14 @@ from workers.media.encoders.mastering import content_light, svt_mastering, x265_
 from workers.protocol.media import HdrInfo
 from workers.protocol.plan import EncoderPlan
 
+_X264_LOOKAHEAD: Final = {"fast": 30, "medium": 40, "slow": 50, "slower": 60, "veryslow": 60, "placebo": 60}
+"""Pictures that x264 looks ahead by its presets; the faster ones stay below the bound."""
+
+_LOOKAHEAD_PX: Final = 25 * 1920 * 1080
+_SHORTEST_LOOKAHEAD: Final = 20
+"""x264 keeps everything it has looked ahead at, 7 MB a picture at 1080 lines and 28 MB at 2160. Of a camera's clip at
+1080 lines, 20 pictures instead of 40 made the same file within 0.1 % and 0.008 dB."""
+
 _SVT_MOST_PARALLEL: Final = 6
 """The largest of SVT-AV1's levels of parallelism."""
 
@@ -30,6 +38,7 @@ class EncodingOrder:
         threads: upper bound; 0: the encoder decides.
         hdr: description of a high dynamic range that is kept; None for standard range.
         buffer_bits: of the rate control, where the plan caps the bit rate; None: one second's worth.
+        picture_px: pixels of a picture; 0: small ones.
     """
 
     plan: EncoderPlan
@@ -37,6 +46,7 @@ class EncodingOrder:
     threads: int = 0
     hdr: HdrInfo | None = None
     buffer_bits: int | None = None
+    picture_px: int = 0
 
 
 type Options = dict[str, str]
@@ -59,12 +69,16 @@ def encoder_options(order: EncodingOrder) -> Options:
 
 def _x264(order: EncodingOrder) -> Options:
     plan = order.plan
+    # The profile is High whatever the preset leaves out.
+    parameters = {"8x8dct": "1", "keyint": str(order.keyframe_interval), "open-gop": "0", "stitchable": "1"}
+    lookahead = max(_SHORTEST_LOOKAHEAD, _LOOKAHEAD_PX // max(1, order.picture_px))
+    if lookahead < _X264_LOOKAHEAD.get(plan.preset, 0):
+        parameters["rc-lookahead"] = str(lookahead)
     options = {
         "crf": f"{plan.quality:g}",
         "preset": plan.preset,
         "forced-idr": "1",
-        # The profile is High whatever the preset leaves out.
-        "x264-params": f"8x8dct=1:keyint={order.keyframe_interval}:open-gop=0:stitchable=1",
+        "x264-params": _joined(parameters),
     }
     return options if plan.tune is None else {**options, "tune": plan.tune}
 

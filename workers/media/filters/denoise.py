@@ -99,6 +99,7 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
     mvu = vs.core.mvu
     reach = step.degrain_radius
     searched = mvu.Super(keep_none(_search_clip(keep(node, reach), sigma, effort)), pel=pel, **blocks)
+    searched = _without_planes(searched)
     vectors = mvu.AnalyseMany(keep(searched, reach), radius=step.degrain_radius, **blocks)
     degrained = mvu.Degrain(
         node,
@@ -108,6 +109,12 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
         thscd1=round(400 + 12 * sigma),
     )
     return keep(degrained, _DFT_FRAMES // 2)
+
+
+def _without_planes(node: VideoNode) -> VideoNode:
+    """For enlarged pictures, which travel in the properties of pictures that nobody looks at."""
+    blank = keep_none(vs.core.std.BlankClip(node, keep=True))
+    return vs.core.std.CopyFrameProps(blank, keep_none(node))
 
 
 def _search_clip(node: VideoNode, sigma: float, effort: _Effort) -> VideoNode:

@@ -335,3 +335,22 @@ def test_av1_units_are_told_from_delimiters_and_padding() -> None:
 def test_bytes_that_are_no_units_end_the_reading(coded: bytes) -> None:
     for reader in (open_bitstream_units, units_after_lengths, units_of_hevc_record, units_after_start_codes):
         assert sum(len(unit) for unit in reader(coded)) <= len(coded) + 1
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px", "preset", "pictures"),
+    [
+        (1280, 720, "medium", None),
+        (1920, 1080, "medium", "25"),
+        (1920, 1080, "faster", None),
+        (3840, 2160, "fast", "20"),
+        (7680, 4320, "slow", "20"),
+    ],
+)
+def test_x264_looks_less_far_ahead_in_large_pictures_and_never_farther_than_its_preset(
+    width_px: int, height_px: int, preset: str, pictures: str | None
+) -> None:
+    encoding = EncoderPlan(codec=VideoCodec.H264, encoder="libx264", quality=18, preset=preset)
+    options = encoder_options(EncodingOrder(encoding, 250, picture_px=width_px * height_px))
+    told = dict(pair.split("=") for pair in options["x264-params"].split(":"))
+    assert told.get("rc-lookahead") == pictures
