@@ -338,7 +338,7 @@ def test_bytes_that_are_no_units_end_the_reading(coded: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width_px", "height_px", "preset", "pictures"),
+    "width_px, height_px, preset, pictures",
     [
         (1280, 720, "medium", None),
         (1920, 1080, "medium", "25"),
