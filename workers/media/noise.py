@@ -223,7 +223,7 @@ def _calm_deviation(
 def _blocks(picture: Picture) -> Blocks:
     height, width = picture.shape
     parts = picture.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX).swapaxes(1, 2)
-    return np.ascontiguousarray(parts).reshape(-1, _VALUES).astype(np.float32)
+    return np.ascontiguousarray(parts, np.float32).reshape(-1, _VALUES)
 
 
 def _deviation(blocks: Blocks) -> NDArray[np.float32]:
@@ -324,9 +324,11 @@ def _unexplained(before: Blocks, now: Blocks) -> _Difference:
     difference = now - before
     difference -= difference.mean(axis=1, keepdims=True)
     side = (-1, BLOCK_PX, BLOCK_PX)
-    mean = ((now + before) * np.float32(0.5)).reshape(side)
-    mean = mean - mean.mean(axis=(1, 2), keepdims=True)
-    across, down = np.zeros_like(mean), np.zeros_like(mean)
+    known = np.zeros((len(now), _FITTED, _VALUES), np.float32)
+    across, down, mean = (known[:, number].reshape(side) for number in range(_FITTED))
+    np.add(now.reshape(side), before.reshape(side), out=mean)
+    mean *= np.float32(0.5)
+    mean -= mean.mean(axis=(1, 2), keepdims=True)
     across[:, :, 1:-1] = mean[:, :, 2:] - mean[:, :, :-2]
     down[:, 1:-1] = mean[:, 2:] - mean[:, :-2]
     slope = across * across + down * down
@@ -334,7 +336,6 @@ def _unexplained(before: Blocks, now: Blocks) -> _Difference:
     gradient = inner.mean(axis=(1, 2), dtype=np.float32)
     is_calm = np.zeros(mean.shape, np.bool_)
     np.less_equal(inner, gradient[:, None, None] * np.float32(_CALM_GRADIENT), out=is_calm[:, 1:-1, 1:-1])
-    known = np.stack([part.reshape(-1, _VALUES) for part in (across, down, mean)], axis=1)
     known -= known.mean(axis=2, keepdims=True)
     gram = known @ known.swapaxes(1, 2) + np.eye(_FITTED, dtype=np.float32) * np.float32(_VALUES * 1e-3)
     share = np.linalg.solve(gram, known @ difference[..., None])
