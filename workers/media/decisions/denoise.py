@@ -31,7 +31,7 @@ _SURE: Final = 0.8
 _DOUBT_EXPONENT_WHITE: Final = 3
 _DOUBT_EXPONENT_CORRELATED: Final = 1
 """How fast the least σ grows with doubt. Texture in motion reads as white: clean clips of leaves and of a printed
-pattern gave σ 1.0–2.2 with a confidence of 0.2–0.25. Codec-shaped noise has little in the high band that confidence
+pattern gave σ 0.8–1.4 with a confidence of 0.15–0.3. Codec-shaped noise has little in the high band that confidence
 looks at, 0.35–0.6 on the same clips, and removing it gained on all of 25 clips where it was found."""
 
 
