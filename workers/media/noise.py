@@ -75,6 +75,9 @@ repeats noise from picture to picture, and the fit takes some of its coarse part
 estimate is 0.86–1.06 of what H.264 leaves of camera noise (0.73–0.91 on leaves in motion) and 1.03–1.19 of film grain.
 """
 
+_LEAST_SEEN_HIGH_BAND: Final = 0.4
+"""Where that was fitted: coarse blocks of a weak codec have less, and nothing is known of them."""
+
 _UNEVEN_TO_EVEN: Final = (0.35, 0.6)
 """The quietest blocks relative to the typical one. Below, it is no noise but what a codec leaves around moving edges:
 0.65 and more with noise on those clips, 0.4 on a drawn clip without noise in MPEG-2."""
@@ -181,7 +184,7 @@ def _measured(
     fine = _deviation(_diagonal(difference.residual[best])) / kept[best]
     rough = whole[best] * freedom / kept[best]
     ratio = float(np.sqrt(np.mean(fine**2) / max(1e-12, float(np.mean(rough**2)))))
-    typical *= 1 + _UNSEEN * max(0.0, _SHAPED_TO - ratio)
+    typical *= 1 + _UNSEEN * max(0.0, _SHAPED_TO - max(_LEAST_SEEN_HIGH_BAND, ratio))
     evenness = quietest / max(1e-12, typical)
     shaped = _between(ratio, _WHITE_FROM, _SHAPED_TO) * _between(evenness, *_UNEVEN_TO_EVEN)
     sigma = quietest + shaped * (typical - quietest)
