@@ -93,11 +93,15 @@ class Workspace:
 
 
 def _make_locked(folder: Path, name: str) -> tuple[Path, HeldLock]:
-    """A new locked folder. Retries when a finishing attempt removes the hidden parent at the same moment."""
-    for _ in range(20):
+    """A new locked folder. Retries when a finishing attempt removes the hidden parent at the same moment.
+
+    Every try has a name of its own: another attempt may be about to remove the folder of the last one, which it took
+    for a dead one's before it was locked.
+    """
+    for number in range(20):
         hidden = folder / HIDDEN_FOLDER
         hidden.mkdir(parents=True, exist_ok=True)
-        path = hidden / name
+        path = hidden / (f"{name}-{number}" if number else name)
         try:
             path.mkdir()
             lock = try_lock_folder(path)
