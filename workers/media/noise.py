@@ -342,7 +342,8 @@ def _unexplained(before: Blocks, now: Blocks) -> _Difference:
     known -= known.mean(axis=2, keepdims=True)
     gram = known @ known.swapaxes(1, 2) + np.eye(_FITTED, dtype=np.float32) * np.float32(_VALUES * 1e-3)
     share = np.linalg.solve(gram, known @ difference[..., None])
-    left: Blocks = difference - (share.swapaxes(1, 2) @ known)[:, 0]
+    explained = (share.swapaxes(1, 2) @ known)[:, 0]
+    left: Blocks = np.subtract(difference, explained, dtype=np.float32)
     return _Difference(left, gradient, is_calm.reshape(-1, _VALUES))
 
 
