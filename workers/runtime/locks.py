@@ -34,6 +34,15 @@ class HeldLock:
         """False where the file system offers no locks and nothing is held."""
         return self._descriptor >= 0
 
+    def holds(self, folder: Path) -> bool:
+        """Whether this is still the folder of that name, and not one that was removed while it was being locked."""
+        if not self.is_real or sys.platform == "win32":  # an open file cannot be removed there
+            return folder.is_dir()
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), folder.stat())
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Give the lock back; calling it twice does no harm."""
         descriptor, self._descriptor = self._descriptor, -1
@@ -62,9 +71,14 @@ def try_lock_folder(folder: Path) -> HeldLock | None:
     """Lock a folder without waiting; None when someone holds it.
 
     Raises:
+        FileNotFoundError: it was removed, by the last holder of its lock for example.
         OSError: the folder cannot be opened.
     """
-    return _try_lock(_open_folder(folder))
+    lock = _try_lock(_open_folder(folder))
+    if lock is not None and not lock.holds(folder):
+        lock.release()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    return lock
 
 
 def lock_folder(folder: Path) -> HeldLock:
