@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.fixtures.surroundings import shield
@@ -17,6 +18,12 @@ pytest_plugins = [
     "tests.fixtures.loop_guard",
     "tests.fixtures.media",
 ]
+
+# No test is timed: a busy machine must not turn one red.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 # Before any test module is imported: some libraries read the environment when they are imported.
 _home = Path(tempfile.mkdtemp(prefix="vidproc-tests-"))

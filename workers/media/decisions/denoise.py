@@ -17,7 +17,7 @@ _MAX_SIGMA: Final = 60.0
 
 _CORRELATED_FACTOR: Final = 1.6
 """What a codec leaves is coarse, and the spectrum's threshold is meant for white noise. Mean gain on six clips with
-camera noise (σ 6, 10, 16) after H.264: 6.63, 6.69 and 6.67 dB with 1.4, 1.6 and 1.8."""
+camera noise (σ 6, 10, 16) after H.264: 6.63, 6.69 and 6.67 dB with 1.4, 1.6 and 1.8 (an earlier estimate of σ)."""
 
 _DEGRAIN_RADIUS: Final = {ChainSpeed.FAST: 1, ChainSpeed.BALANCED: 3, ChainSpeed.BEST: 3}
 """Pictures on each side that are averaged along the motion."""
