@@ -51,6 +51,15 @@ def machine() -> str:
     return f"{model}, {platform.system()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
 
 
+def told(program: str, rows: list[Row], out: Path | None) -> int:
+    """Print the whole table, also to a file where one is named; the exit code is 1 when a goal is missed."""
+    text = f"{machine()}; `python benchmarks/{program}.py {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n"
+    print(text)
+    if out is not None:
+        out.write_text(text, "utf-8")
+    return 1 if any(row.verdict is Verdict.MISSED for row in rows) else 0
+
+
 def main() -> int:
     """Measure the chosen groups."""
     parser = argparse.ArgumentParser(
@@ -71,11 +80,7 @@ def main() -> int:
         found: list[Row] = importlib.import_module(f"benchmarks.quality_{name}").rows()
         print(f"{table(found)}\n{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         rows += found
-    text = f"{machine()}; `python benchmarks/quality.py {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n"
-    print(text)
-    if options.out is not None:
-        options.out.write_text(text, "utf-8")
-    return 1 if any(row.verdict is Verdict.MISSED for row in rows) else 0
+    return told("quality", rows, options.out)
 
 
 if __name__ == "__main__":

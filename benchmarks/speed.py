@@ -17,8 +17,8 @@ if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import speed_cancel, speed_memory, speed_pipeline, speed_tasks, speed_transcode
-from benchmarks.quality import machine, table
-from benchmarks.quality_row import Row, Verdict, be_quick
+from benchmarks.quality import told
+from benchmarks.quality_row import Row, be_quick
 
 GROUPS: Final[dict[str, Callable[[int], list[Row]]]] = {
     "clean": speed_transcode.clean_rows,
@@ -51,11 +51,7 @@ def main() -> int:
         started = time.perf_counter()
         rows += GROUPS[name](max(1, options.rounds))
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    text = f"{machine()}; `python benchmarks/speed.py {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n"
-    print(text)
-    if options.out is not None:
-        options.out.write_text(text, "utf-8")
-    return 1 if any(row.verdict is Verdict.MISSED for row in rows) else 0
+    return told("speed", rows, options.out)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class _Enhancement:
             source = material(job.source, examination.info, video, examination.main_scan)
         self._report(Stage.ANALYSING, 0.01)
         with self._timed(Stage.ANALYSING):
-            analysis = self._analyse(source)
+            analysis = quick_analysis(source, threads=job.threads)
             plan = self._plan(examination, source, analysis)
             accompaniment = accompany(job.source, examination, job.settings, source.clock.origin_s)
         plan, production, verdict = self._make(source, plan, accompaniment)
@@ -118,9 +118,6 @@ class _Enhancement:
     @property
     def _output(self) -> Path:
         return self._job.workspace / _OUTPUT_NAME
-
-    def _analyse(self, source: Material) -> Analysis:
-        return quick_analysis(source, threads=self._job.threads)
 
     def _plan(self, examination: Examination, source: Material, analysis: Analysis) -> EnhancementPlan:
         """The plan; where its steps ask for it, after every picture was looked at."""
@@ -205,7 +202,7 @@ class _Enhancement:
     def _produce(
         self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment
     ) -> tuple[EnhancementPlan, Production]:
-        production = self._encode(source, plan, accompaniment, start=_ANALYSED)
+        production = self._encode(source, plan, accompaniment)
         gate = production.gate
         if gate is None or gate.passed:
             return plan, production
@@ -213,19 +210,18 @@ class _Enhancement:
         self._extra_notes.append(note(NoteCode.HARM_GATE_FELL_BACK, reason, source.video))
         self._output.unlink()
         gentle = without_picture_steps(plan, reason)
-        again = self._encode(source, gentle, accompaniment, start=self._fraction)
+        again = self._encode(source, gentle, accompaniment)
         return gentle, replace(again, gate=gate)
 
-    def _encode(
-        self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment, *, start: float
-    ) -> Production:
+    def _encode(self, source: Material, plan: EnhancementPlan, accompaniment: Accompaniment) -> Production:
+        start = max(_ANALYSED, self._fraction)
         production = encode_file(
             source,
             plan,
             self._output,
             accompaniment.tracks(),
             threads=self._job.threads,
-            on_frame=self._counter(Stage.ENHANCING, max(start, self._fraction), _MADE, source.scan.count),
+            on_frame=self._counter(Stage.ENHANCING, start, _MADE, source.scan.count),
             tables=self._tables,
         )
         if not production.times:

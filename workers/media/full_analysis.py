@@ -4,8 +4,7 @@ It numbers pictures as the production does, because both count what `VideoDecode
 numbers are kept (about 150 bytes), so memory does not depend on the film's size and hardly on its length.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,32 +40,18 @@ def full_analysis(
     Args:
         source: what is read.
         plan: the tables that its steps need are made, scene cuts always.
-        threads: upper bound for the decoder and for OpenCV; 0: one for each core.
+        threads: upper bound for the decoder; 0: one for each core.
         on_frame: called with the number of pictures measured so far; what it raises ends the analysis.
 
     Raises:
         TaskFailedError: the file cannot be opened.
     """
     measuring = _Measuring(source, plan)
-    with (
-        VideoDecoder(source.path, source.video.index, threads=threads) as decoder,
-        _opencv_threads(threads),
-    ):
+    with VideoDecoder(source.path, source.video.index, threads=threads) as decoder:
         for number, picture in enumerate(decoder.frames()):
             measuring.add(picture)
             on_frame(number + 1)
     return measuring.finish()
-
-
-@contextmanager
-def _opencv_threads(threads: int) -> Iterator[None]:
-    before = cv2.getNumThreads()
-    if threads:
-        cv2.setNumThreads(threads)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True, slots=True)

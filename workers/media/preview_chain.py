@@ -15,8 +15,8 @@ from workers.media.frame_map import FrameMap, OutputPicture, frame_map, output_c
 from workers.media.material import Material
 from workers.media.preview_source import Check
 from workers.media.seeking import SeekableFrames
-from workers.media.tabled_steps import film_of, needs
-from workers.media.tables import FrameTables, TableKind
+from workers.media.tabled_steps import planned_film
+from workers.media.tables import FrameTables
 from workers.media.timestamps import FrameTime, SourceTime, TimestampRepair, TrackClock
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import DeflickerStep, InverseTelecineStep, StabiliseStep
@@ -80,8 +80,7 @@ def build_chain(
     """
     clock = output_clock(plan, source.clock)
     times = _times(source, clock)
-    film = film_of(tables) if tables is not None and TableKind.FILM in needs(plan) else None
-    pictures_map = frame_map(plan, clock.timescale, film)
+    pictures_map = frame_map(plan, clock.timescale, planned_film(plan, tables))
     frames = SeekableFrames(source.path, source.scan, times, threads=threads, check=check)
     matrix = code_point(MATRICES, plan.colour.matrix)
     graph = FilterGraph(

@@ -33,8 +33,8 @@ from workers.media.poster import POSITION
 from workers.media.proof import Proof, TrialDecoder
 from workers.media.remux import CopiedVideo, UncopyableError
 from workers.media.source import open_source
-from workers.media.tabled_steps import film_of, needs
-from workers.media.tables import FrameTables, TableKind
+from workers.media.tabled_steps import planned_film
+from workers.media.tables import FrameTables
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import (
     FrameTime,
@@ -100,8 +100,7 @@ def encode_file(
     return_freed_memory()
     decoder = VideoDecoder(source.path, source.video.index, threads=threads)
     clock = output_clock(plan, source.clock)
-    film = film_of(tables) if tables is not None and TableKind.FILM in needs(plan) else None
-    pictures = frame_map(plan, clock.timescale, film)
+    pictures = frame_map(plan, clock.timescale, planned_film(plan, tables))
     repair = TimestampRepair(clock, source.nominal_s)
     rate = output_rate(plan, source.average_rate)
     hdr = kept_hdr(plan, source.video)

@@ -55,6 +55,11 @@ def film_of(tables: FrameTables) -> Telecine:
     )
 
 
+def planned_film(plan: EnhancementPlan, tables: FrameTables | None) -> Telecine | None:
+    """The table of film pictures where a plan undoes telecine; None where it does not, or nothing was measured."""
+    return film_of(tables) if tables is not None and TableKind.FILM in needs(plan) else None
+
+
 def source_position(plan: EnhancementPlan, tables: FrameTables) -> SourcePosition:
     """Where pictures stand in the source after the steps that change their number, which come before all others.
 

@@ -151,7 +151,7 @@ def _where_interlaced(whole: VideoNode, made: VideoNode) -> VideoNode:
     after = luma.std.Trim(first=pace) + luma.std.Trim(first=max(0, luma.num_frames - pace))
 
     # VapourSynth names the arguments.
-    def choose(n: int, f: Sequence[Any]) -> VideoNode:  # noqa: ARG001
+    def choose(n: int, f: Sequence[Any]) -> VideoNode:  # noqa: ARG001  # VapourSynth gives both by name
         pictures = [np.asarray(frame[0]) for frame in f]
         return made if is_interlaced(*pictures) else repeated
 

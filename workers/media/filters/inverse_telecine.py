@@ -25,7 +25,7 @@ def settle_combed(clip: Clip, step: InverseTelecineStep) -> Clip:
     settled = bwdif(clip.node, step.field_order)
 
     # VapourSynth names the arguments.
-    def choose(n: int, f: Any) -> VideoNode:  # noqa: ARG001
+    def choose(n: int, f: Any) -> VideoNode:  # noqa: ARG001  # VapourSynth gives both by name
         return settled if f.props.get(COMBED, 0) else clip.node
 
     chosen = vs.core.std.FrameEval(clip.node, choose, prop_src=clip.node, clip_src=[settled, clip.node])
