@@ -17,7 +17,7 @@ if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import speed_cancel, speed_memory, speed_pipeline, speed_tasks, speed_transcode
-from benchmarks.quality import told
+from benchmarks.quality import table, told
 from benchmarks.quality_row import Row, be_quick
 
 GROUPS: Final[dict[str, Callable[[int], list[Row]]]] = {
@@ -49,8 +49,9 @@ def main() -> int:
     rows: list[Row] = []
     for name in options.rows.split(","):
         started = time.perf_counter()
-        rows += GROUPS[name](max(1, options.rounds))
-        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+        found = GROUPS[name](max(1, options.rounds))
+        print(f"{table(found)}\n{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        rows += found
     return told("speed", rows, options.out)
 
 

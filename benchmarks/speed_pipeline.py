@@ -71,7 +71,7 @@ def encode_all():
 
 _, encode = timed(encode_all)
 filtered = None
-_, whole = timed(lambda: encode_file(source, plan, folder / "whole.mp4", Surroundings(), threads=0,
+_, whole = timed(lambda: encode_file(source, plan, folder / "whole.mp4", Surroundings((), (), (), {}), threads=0,
                                      on_frame=lambda count: None))
 print(json.dumps({"decode": decode, "filter": filter_, "encode": encode, "whole": whole,
                   "steps": [step.kind.value for step in plan.steps]}))
