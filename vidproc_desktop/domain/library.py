@@ -10,6 +10,7 @@ from workers.protocol.messages import (
     TaskResult,
 )
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.segments import PartName
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
 
@@ -44,6 +45,9 @@ class TaskRecord:
     result: TaskResult | None = None
     is_wanted: bool = True
     """False when the user asked only for the other process: never published, never waited for."""
+    part: PartName | None = None
+    """Which part of an enhancement; None: the whole process, whether it is done in one task or put together from the
+    file's parts."""
 
     @property
     def is_settled(self) -> bool:
@@ -77,6 +81,9 @@ class FileRecord:
     metadata: TaskRecord
     summary: MediaSummary | None = None
     thumbnail_path: str | None = None
+    parts: tuple[TaskRecord, ...] = ()
+    """Of an enhancement in parts: the analysis, then the segments in order, then the assembly, as far as they are
+    known. Then `enhancement` says what they come to, and is never published itself."""
 
     def task(self, process_type: ProcessType) -> TaskRecord:
         """The record of one process."""
@@ -91,6 +98,10 @@ class FileRecord:
     def is_finished(self) -> bool:
         """True when no process of the file will move any more by itself."""
         return self.enhancement.is_settled and self.metadata.is_settled
+
+    def part(self, name: PartName) -> TaskRecord | None:
+        """The record of one part."""
+        return next((record for record in self.parts if record.part == name), None)
 
     def with_task(self, record: TaskRecord) -> "FileRecord":
         """The same file with one of its two processes replaced."""

@@ -9,6 +9,7 @@ from workers.protocol.messages import MediaSummary
 from workers.protocol.pictures import MetadataDocument
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
+from workers.protocol.segments import SegmentPlan, SegmentRecord
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import Stage
 
@@ -51,6 +52,76 @@ class EnhancementOutcome:
     output: Path
     poster: Path | None
     report: EnhancementReport
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisJob:
+    """Analyse `source` and plan its segments; side files go to `workspace`, an existing empty directory."""
+
+    file_id: str
+    source: Path
+    workspace: Path
+    settings: EnhancementSettings
+    settings_key: str
+    segment_s: float
+    """About how long a segment should be."""
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOutcome:
+    """The plan of all segments, or why the file is better done in one task."""
+
+    segment_plan: SegmentPlan | None
+    reason: str
+    side_files: tuple[Path, ...] = ()
+    """In the workspace; every part needs them under these names in the parts' folder. Empty for another round."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """Enhance one segment of `source` into a file inside `workspace`, an existing empty directory."""
+
+    worker_id: str
+    source: Path
+    workspace: Path
+    parts: Path
+    """Folder with the side files of the analysis; only read."""
+    segment_plan: SegmentPlan
+    plan_sha256: str
+    number: int
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOutcome:
+    """A finished segment, still in the workspace; its record names the file."""
+
+    video: Path
+    record: SegmentRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyJob:
+    """Join the segments in `parts` with everything else of `source` into a file inside `workspace`."""
+
+    file_id: str
+    attempt: int
+    worker_id: str
+    source: Path
+    workspace: Path
+    output_name: str
+    settings: EnhancementSettings
+    settings_key: str
+    parts: Path
+    segment_plan: SegmentPlan
+    records: tuple[SegmentRecord, ...]
+    """Of every segment, in order; their files lie in `parts`."""
+    threads: int = 0
+
+
+type AssemblyOutcome = EnhancementOutcome | AnalysisOutcome
+"""The verified output; or, when the harm gate rejected the picture steps, the plan of another round."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from typing import cast
 from pydantic import TypeAdapter, ValidationError
 
 from workers.protocol.messages import (
+    AnyWorkTask,
     ControlMessage,
-    FileTask,
     FromWorker,
     PreviewReply,
     PreviewTask,
@@ -21,7 +21,7 @@ from workers.protocol.model import WireModel
 MAX_MESSAGE_BYTES = 1_000_000
 """One line on stdio; the same limit on AMQP, so that both carry the same messages."""
 
-type AnyToWorker = FileTask | ProbeTask | PreviewTask | ControlMessage
+type AnyToWorker = AnyWorkTask | ProbeTask | PreviewTask | ControlMessage
 type AnyFromWorker = StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat
 
 _to_worker: TypeAdapter[AnyToWorker] = TypeAdapter(ToWorker)

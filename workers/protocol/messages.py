@@ -7,6 +7,7 @@ from pydantic import Field
 from workers.protocol.media import MediaInfo
 from workers.protocol.model import Identifier, Percent, Text, Uri, WireModel
 from workers.protocol.plan import EnhancementPlan
+from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan, Sha256, segment_part
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
 
@@ -41,12 +42,9 @@ class TaskMessage(WireModel):
     client_id: Identifier
 
 
-class FileTask(TaskMessage):
-    """Enhance a file and extract its metadata: one publish reaches both queues, each worker does its part."""
+class WorkTask(TaskMessage):
+    """Fields of every task that makes something of a file and is tried again when it fails."""
 
-    type: Literal["file"] = "file"
-    process_types: Annotated[tuple[ProcessType, ...], Field(min_length=1, max_length=2)]
-    """Which parts are wanted. A worker whose part is not among them acknowledges and says nothing."""
     attempt: Annotated[int, Field(ge=1, le=1000)]
     source: SourceRef
     output: OutputTarget
@@ -54,6 +52,61 @@ class FileTask(TaskMessage):
     timeout_s: Annotated[float, Field(gt=0, le=7 * 86_400)]
     gentle: bool = False
     """Second attempt on the only worker there is: one thread, no hardware encoder."""
+
+    @property
+    def part(self) -> PartName | None:
+        """Which part of an enhancement this is; None: the whole file."""
+        return None
+
+
+class FileTask(WorkTask):
+    """Enhance a file and extract its metadata: one publish reaches both queues, each worker does its part."""
+
+    type: Literal["file"] = "file"
+    process_types: Annotated[tuple[ProcessType, ...], Field(min_length=1, max_length=2)]
+    """Which parts are wanted. A worker whose part is not among them acknowledges and says nothing."""
+
+
+class AnalysisTask(WorkTask):
+    """Analyse a long file and plan its segments; answered with an `AnalysisResult`."""
+
+    type: Literal["analysis"] = "analysis"
+    segment_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """About how long a segment should be."""
+
+    @property
+    def part(self) -> PartName | None:
+        """The analysis."""
+        return ANALYSIS
+
+
+class SegmentTask(WorkTask):
+    """Enhance one segment; answered with a `SegmentResult`."""
+
+    type: Literal["segment"] = "segment"
+    plan_sha256: Sha256
+    """Of the segment plan, as the analysis answered: the worker finds it in the parts' folder and compares."""
+    span: SegmentSpan
+
+    @property
+    def part(self) -> PartName | None:
+        """The segment."""
+        return segment_part(self.span.number)
+
+
+class AssemblyTask(WorkTask):
+    """Join all segments with everything else of the source, verify, publish; answered with an `EnhancementResult`.
+
+    Or with an `AnalysisResult` of another round, when the harm gate asks for the segments again.
+    """
+
+    type: Literal["assembly"] = "assembly"
+    plan_sha256: Sha256
+
+    @property
+    def part(self) -> PartName | None:
+        """The assembly."""
+        return ASSEMBLY
 
 
 class ProbeTask(TaskMessage):
@@ -100,6 +153,8 @@ class ControlMessage(WireModel):
     file_id: Identifier | None = None
     process_type: ProcessType | None = None
     """None: both."""
+    part: PartName | None = None
+    """A cancel concerns this part only; None: the task of the whole file."""
     attempt: Annotated[int, Field(ge=1)] | None = None
     """A cancel concerns this attempt and earlier ones; None: the one that runs or arrives next."""
     worker_id: Identifier | None = None
@@ -158,7 +213,33 @@ class MetadataResult(WireModel):
     was_found_finished: bool = False
 
 
-TaskResult = Annotated[EnhancementResult | MetadataResult, Field(discriminator="kind")]
+class AnalysisResult(WireModel):
+    """How a long file is shared out; without spans it is better done in one task, for the reason in words."""
+
+    kind: Literal["analysis"] = "analysis"
+    plan_sha256: Sha256 | None = None
+    """Of the segment plan; None without spans."""
+    round: Annotated[int, Field(ge=0)] = 0
+    spans: tuple[SegmentSpan, ...] = ()
+    reason: Text = ""
+    was_found_finished: bool = False
+
+
+class SegmentResult(WireModel):
+    """One finished segment: it lies in the parts' folder until the assembly is done."""
+
+    kind: Literal["segment"] = "segment"
+    video_uri: Uri
+    """Plays by itself."""
+    pictures: int
+    size_bytes: int
+    seconds: float
+    was_found_finished: bool = False
+
+
+TaskResult = Annotated[
+    EnhancementResult | MetadataResult | AnalysisResult | SegmentResult, Field(discriminator="kind")
+]
 
 
 class StatusMessage(WireModel):
@@ -172,6 +253,8 @@ class StatusMessage(WireModel):
     file_id: Identifier
     client_id: Identifier
     process_type: ProcessType
+    part: PartName | None = None
+    """Which part of an enhancement; None: the whole file in one task."""
     status: Status
     progress: Percent = 0
     error: TaskError | None = None
@@ -237,6 +320,7 @@ class CurrentTask(WireModel):
     file_id: Identifier
     client_id: Identifier
     process_type: ProcessType
+    part: PartName | None = None
     attempt: int
     stage: Stage
     progress: Percent
@@ -262,8 +346,12 @@ class WorkerHeartbeat(WireModel):
     started_at: str
 
 
-Task = Annotated[FileTask | ProbeTask | PreviewTask, Field(discriminator="type")]
-ToWorker = Annotated[FileTask | ProbeTask | PreviewTask | ControlMessage, Field(discriminator="type")]
+type AnyWorkTask = FileTask | AnalysisTask | SegmentTask | AssemblyTask
+
+ToWorker = Annotated[
+    FileTask | AnalysisTask | SegmentTask | AssemblyTask | ProbeTask | PreviewTask | ControlMessage,
+    Field(discriminator="type"),
+]
 FromWorker = Annotated[
     StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat, Field(discriminator="type")
 ]

@@ -35,6 +35,7 @@ class Stage(StrEnum):
     REMUXING = "remuxing"
     READING_PICTURES = "reading_pictures"
     VERIFYING = "verifying"
+    ASSEMBLING = "assembling"
     PUBLISHING = "publishing"
 
 
@@ -58,6 +59,10 @@ class ErrorCode(StrEnum):
     WORKER_CRASHED = "worker_crashed"
     VERIFICATION_FAILED = "verification_failed"
     ENCODER_FAILED = "encoder_failed"
+    PARTS_MISSING = "parts_missing"
+    """The folder of the parts, or something in it, is gone or of another program: the analysis has to begin again."""
+    NOT_IN_PARTS = "not_in_parts"
+    """This file turned out not to be one that can be enhanced in parts: it has to be done in one task."""
     INTERNAL = "internal"
 
     @property
@@ -79,6 +84,8 @@ _FINAL_CODES = frozenset(
         ErrorCode.PATH_NOT_ALLOWED,
         ErrorCode.OUTPUT_NOT_WRITABLE,
         ErrorCode.DISK_FULL,
+        ErrorCode.PARTS_MISSING,
+        ErrorCode.NOT_IN_PARTS,
     }
 )
 

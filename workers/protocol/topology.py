@@ -64,7 +64,10 @@ METADATA_QUEUE = Queue("metadata_extraction_queue", dead_letter_exchange=DEAD_TA
 DEAD_LETTER_QUEUE = Queue("video_tasks.dead_letter")
 
 FILE_KEY = "file"
-ENHANCEMENT_KEYS = ("enhance.analysis", "enhance.segment", "enhance.assembly")
+ANALYSIS_KEY = "enhance.analysis"
+SEGMENT_KEY = "enhance.segment"
+ASSEMBLY_KEY = "enhance.assembly"
+ENHANCEMENT_KEYS = (ANALYSIS_KEY, SEGMENT_KEY, ASSEMBLY_KEY)
 HEARTBEAT_KEY = "worker"
 """Routing key of heartbeats on `processing_status`: they concern every client."""
 

@@ -14,12 +14,15 @@ from workers.protocol.codec import (
     decode_to_worker,
 )
 from workers.protocol.messages import (
+    AnalysisTask,
+    AssemblyTask,
     ControlMessage,
     FileTask,
     PreviewReply,
     PreviewTask,
     ProbeReply,
     ProbeTask,
+    SegmentTask,
     StatusMessage,
     WorkerHeartbeat,
 )
@@ -36,7 +39,16 @@ def as_message(message: WireModel | Mapping[str, object]) -> AnyMessage:
         UndecodableMessage: a mapping that is none of our messages.
     """
     if isinstance(
-        message, FileTask | ProbeTask | ControlMessage | StatusMessage | ProbeReply | WorkerHeartbeat
+        message,
+        FileTask
+        | AnalysisTask
+        | SegmentTask
+        | AssemblyTask
+        | ProbeTask
+        | ControlMessage
+        | StatusMessage
+        | ProbeReply
+        | WorkerHeartbeat,
     ):
         return message
     if isinstance(message, WireModel):
@@ -52,8 +64,16 @@ def routing_key(message: AnyMessage, worker_id: WorkerId | None = None) -> str:
         UndecodableMessage: probes and previews never go through a broker: a local worker answers them.
     """
     match message:
+        case FileTask() | AnalysisTask() | SegmentTask() | AssemblyTask() if worker_id is not None:
+            return topology.worker_routing_key(worker_id)
         case FileTask():
-            return topology.FILE_KEY if worker_id is None else topology.worker_routing_key(worker_id)
+            return topology.FILE_KEY
+        case AnalysisTask():
+            return topology.ANALYSIS_KEY
+        case SegmentTask():
+            return topology.SEGMENT_KEY
+        case AssemblyTask():
+            return topology.ASSEMBLY_KEY
         case ControlMessage():
             return ""
         case StatusMessage():
