@@ -76,10 +76,6 @@ class SeekableFrames:
             self._frames.clear()
             self._container.close()
 
-    def each_time(self) -> Iterator[FrameTime]:
-        """The time of every frame in order."""
-        return iter(self._times)
-
     def release(self, below: int) -> None:
         """Forget frames with smaller numbers. They can be asked for again, at the cost of decoding."""
         with self._lock:
