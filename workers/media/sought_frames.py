@@ -20,12 +20,11 @@ from av.video.stream import VideoStream
 from workers.errors import TaskFailedError
 from workers.media.frames import TimedFrame
 from workers.media.packet_scan import DemuxErrors, PacketScan, packets
+from workers.media.seeking import pass_over
 from workers.media.source import open_source
 from workers.media.timestamps import FrameTime
 from workers.protocol.states import ErrorCode
 
-_WHOLE: Final = "DEFAULT"
-_REFERENCES_ONLY: Final = "NONREF"
 _MOST_SEEKS: Final = 4
 """Further and further back; then the whole file up to the wanted frame is decoded."""
 
@@ -116,7 +115,7 @@ def _decoded(
             check()
             if errors.count or packet.pts is None:
                 raise _InexactError
-            context.skip_frame = _WHOLE if packet.pts >= pts[first] else _REFERENCES_ONLY
+            pass_over(context, is_needed=packet.pts >= pts[first])
             try:
                 pictures = context.decode(packet)
             except av.FFmpegError as error:
@@ -124,7 +123,7 @@ def _decoded(
                     continue  # a leading picture, which refers to what was not decoded
                 raise _InexactError from error
             yield from _numbered(pictures, pts, since)
-        context.skip_frame = _WHOLE
+        pass_over(context, is_needed=True)
         try:
             pictures = context.decode(None)
         except av.FFmpegError as error:
