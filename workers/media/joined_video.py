@@ -68,7 +68,7 @@ class JoinedVideo:
         """Add the output's stream, with the parameter sets of the first segment: all have the same."""
         with av.open(str(self._segments[0].path)) as first:
             template = first.streams.video[0]
-            output = container.add_stream_from_template(template)
+            output = container.add_stream_from_template(template, opaque=True)
             output.codec_context.codec_tag = template.codec_context.codec_tag
         output.time_base = self._clock.time_base
         self._output = output
