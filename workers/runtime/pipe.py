@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
@@ -63,6 +63,21 @@ class EnhanceLine(WireModel):
     settings: EnhancementSettings
     settings_key: str
     threads: int
+
+    @classmethod
+    def of(cls, job: EnhancementJob) -> Self:
+        """The line that asks for a job."""
+        return cls(
+            file_id=job.file_id,
+            attempt=job.attempt,
+            worker_id=job.worker_id,
+            source=job.source,
+            workspace=job.workspace,
+            output_name=job.output_name,
+            settings=job.settings,
+            settings_key=job.settings_key,
+            threads=job.threads,
+        )
 
     def to_job(self) -> EnhancementJob:
         """The value that the media function takes."""
@@ -275,17 +290,7 @@ def job_line(job: Job) -> JobLine:
     """The line that asks for a job."""
     match job:
         case EnhancementJob():
-            return EnhanceLine(
-                file_id=job.file_id,
-                attempt=job.attempt,
-                worker_id=job.worker_id,
-                source=job.source,
-                workspace=job.workspace,
-                output_name=job.output_name,
-                settings=job.settings,
-                settings_key=job.settings_key,
-                threads=job.threads,
-            )
+            return EnhanceLine.of(job)
         case MetadataJob():
             return MetadataLine(
                 file_id=job.file_id,
