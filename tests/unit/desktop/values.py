@@ -10,9 +10,9 @@ from vidproc_desktop.domain.workers import WorkerView
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.ports import Change, LibrarySnapshot
 from workers.protocol.messages import (
+    AnyWorkTask,
     ControlMessage,
     EnhancementResult,
-    FileTask,
     StatusMessage,
     TaskError,
     WorkerHeartbeat,
@@ -174,7 +174,7 @@ class MemoryBroker:
     """A `TaskBroker` that keeps what it was given; `refuse` is raised instead."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[FileTask, WorkerId | None]] = []
+        self.published: list[tuple[AnyWorkTask, WorkerId | None]] = []
         self.controls: list[ControlMessage] = []
         self.refuse: UserFacingError | None = None
         self.attempted = 0
@@ -185,7 +185,7 @@ class MemoryBroker:
     async def aclose(self) -> None:
         return None
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         self.attempted += 1
         if self.refuse is not None:
             raise self.refuse
