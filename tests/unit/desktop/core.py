@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.unit.desktop.values import CLIENT, ENHANCEMENT, MemoryBroker, MemoryStore, file_record
-from vidproc_desktop.domain.library import TaskRecord
+from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.services.catalogue import Catalogue
 from vidproc_desktop.services.dispatch import Dispatch, Rules
 from vidproc_desktop.services.events import Event, EventHub
@@ -46,10 +46,25 @@ class Core:
     def add(self, count: int = 1) -> None:
         self.catalogue.add(file_record(f"file-{n}", position=n) for n in range(1, count + 1))
 
+    @property
+    def file(self) -> FileRecord:
+        """The first row."""
+        return self.catalogue.files()[0]
+
+    @property
+    def order(self) -> list[tuple[str, str, int]]:
+        """File, part or type, and attempt of everything published."""
+        return [(task.file_id, task.part or task.type, task.attempt) for task, _ in self.broker.published]
+
     def task(self, process_type: ProcessType = ENHANCEMENT, file_id: str = "file-1") -> TaskRecord:
         record = self.catalogue.task(FileId(file_id), process_type)
         assert record is not None
         return record
+
+    @property
+    def told_parts(self) -> list[tuple[str | None, int | None]]:
+        """Parts whose workers were told to stop, with the attempt."""
+        return [(message.part, message.attempt) for message in self.controls]
 
     @property
     def told(self) -> list[tuple[str, ProcessType, int]]:
