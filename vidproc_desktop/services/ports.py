@@ -11,8 +11,8 @@ from vidproc_desktop.domain.workers import BrokerHealth, ConnectionReport, Worke
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.events import EventHub
 from workers.protocol.messages import (
+    AnyWorkTask,
     ControlMessage,
-    FileTask,
     PreviewReply,
     PreviewTask,
     ProbeReply,
@@ -49,7 +49,7 @@ class TaskBroker(Protocol):
     async def aclose(self) -> None:
         """Stop everything that was started, also what is in the middle of something."""
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         """Returns when the broker has taken responsibility for the task.
 
         Raises:
@@ -121,14 +121,14 @@ class LibrarySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class SaveFiles:
-    """New rows, or rows whose file part has changed; their tasks are saved too."""
+    """New rows, or rows that are other than before in more than one task; their tasks and parts are saved too."""
 
     files: tuple[FileRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SaveTask:
-    """A task changed its state."""
+    """A task changed its state, or a part of an enhancement, or what the parts come to."""
 
     task: TaskRecord
 
