@@ -37,9 +37,9 @@ from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.window_state import WindowState
 from workers.protocol.messages import (
+    AnyWorkTask,
     ControlMessage,
     EnhancementResult,
-    FileTask,
     MediaSummary,
     ProbeReply,
     StatusMessage,
@@ -87,7 +87,7 @@ class SilentBroker:
     async def aclose(self) -> None:
         """Nothing was started."""
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         """Taken."""
 
     async def control(self, message: ControlMessage) -> None:

@@ -18,7 +18,7 @@ from vidproc_desktop.services.ports import BrokerSink, Transport
 from vidproc_desktop.services.previews import Previews, PreviewWish
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
 from vidproc_desktop.store.database import Database
-from workers.protocol.messages import ControlMessage, FileTask, PreviewReply
+from workers.protocol.messages import AnyWorkTask, ControlMessage, PreviewReply
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode
@@ -125,7 +125,7 @@ class QuietBroker:
     async def aclose(self) -> None:
         pass
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         pass
 
     async def control(self, message: ControlMessage) -> None:

@@ -64,7 +64,7 @@ class BarView(ErrorView):
         self._progress.update(
             self._bars[file.file_id],
             completed=state.percent,
-            state=state.words,
+            state=state.words + state.segment_words,
             speed=f"{state.frames_per_s:.1f} fps" if state.frames_per_s else "",
             left=_clock(state.remaining_s),
         )

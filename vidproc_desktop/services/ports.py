@@ -11,8 +11,8 @@ from vidproc_desktop.domain.workers import BrokerHealth, ConnectionReport, Worke
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.events import EventHub
 from workers.protocol.messages import (
+    AnyWorkTask,
     ControlMessage,
-    FileTask,
     PreviewReply,
     PreviewTask,
     ProbeReply,
@@ -49,7 +49,7 @@ class TaskBroker(Protocol):
     async def aclose(self) -> None:
         """Stop everything that was started, also what is in the middle of something."""
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         """Returns when the broker has taken responsibility for the task.
 
         Raises:
