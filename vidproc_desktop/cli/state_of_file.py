@@ -41,6 +41,12 @@ class FileState:
         """`, segments 7/12`, or nothing."""
         return "" if self.segments is None else f", segments {self.segments.done}/{self.segments.total}"
 
+    @property
+    def short_words(self) -> str:
+        """For a narrow column: `segments 7/12` while they are made, otherwise what is done."""
+        is_enhancing = self.words == _STAGE_WORDS[Stage.ENHANCING]
+        return self.segment_words.removeprefix(", ") if self.segments and is_enhancing else self.words
+
 
 def wanted_tasks(file: FileRecord) -> tuple[TaskRecord, ...]:
     """The processes that were asked for."""

@@ -58,6 +58,7 @@ class Deck(QObject):
         self._reel = NOTHING
         self._number = 0
         self._is_running = False
+        self._is_opening = False
         self._wanted_ms: int | None = None
         """Where the clip that is being opened shall go once it is open."""
         self._frame_base_ms = 0
@@ -180,10 +181,12 @@ class Deck(QObject):
     def _open(self, number: int, position_ms: int) -> None:
         self.error = ""
         self.is_missing = False
-        self._number = number
-        self._wanted_ms = max(0, position_ms - self._clip.start_ms) or None
+        self._is_opening = True  # what the player says of the clip that it lets go is not said of the new one
         self.player.stop()
+        self._number = number
         self.player.setSource(self._clip.url)
+        self._is_opening = False
+        self._wanted_ms = max(0, position_ms - self._clip.start_ms) or None
         if self._reel.is_empty:
             return
         if self._is_running:
@@ -208,10 +211,12 @@ class Deck(QObject):
             self.frame_came.emit()
 
     def _on_position(self, inside_ms: int) -> None:
-        if self._wanted_ms is None:
+        if self._wanted_ms is None and not self._is_opening:
             self.position_changed.emit(self._clip.start_ms + inside_ms)
 
     def _on_media_status(self, status: QMediaPlayer.MediaStatus) -> None:
+        if self._is_opening:
+            return
         match status:
             case QMediaPlayer.MediaStatus.LoadedMedia | QMediaPlayer.MediaStatus.BufferedMedia:
                 wanted_ms, self._wanted_ms = self._wanted_ms, None
