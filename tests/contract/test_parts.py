@@ -1,12 +1,11 @@
 """One suite for every broker: what the dispatcher may rely on when one enhancement goes over the wire in parts."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.benches import BENCHES, Bench
+from tests.contract.benches import Bench
 from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
 from tests.fixtures.worker_peers import make_source, make_task
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
@@ -24,14 +23,6 @@ from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Statu
 
 ENHANCEMENT = ProcessType.VIDEO_ENHANCEMENT
 FIRST, SECOND, THIRD = (segment_part(number) for number in range(3))
-
-
-@pytest.fixture(params=sorted(BENCHES))
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = str(request.getfixturevalue("broker_vhost")) if request.param == "rabbitmq" else None
-    bench = BENCHES[request.param](tmp_path, url)
-    yield bench
-    await bench.aclose()
 
 
 class Film:
