@@ -32,6 +32,7 @@ class SampleSpec:
         duration_s: Length.
         noise_strength: ffmpeg's `noise` strength on luma; 24 gives a standard deviation of about 7 of 255.
         seed: Makes the noise repeatable.
+        keyframe_every: Frames from one keyframe to the next, at most.
     """
 
     width_px: int = 640
@@ -40,6 +41,7 @@ class SampleSpec:
     duration_s: int = 4
     noise_strength: int = 24
     seed: int = 7
+    keyframe_every: int = 250
 
 
 def ffmpeg_program() -> str:
@@ -81,7 +83,8 @@ def make_sample(target: Path, spec: SampleSpec | None = None) -> None:
         partial = Path(folder) / "sample.mp4"
         command = ffmpeg.output(
             _picture(spec), _sound(spec), str(partial),
-            vcodec="libx264", crf=20, preset="veryfast", pix_fmt="yuv420p", acodec="aac", audio_bitrate="96k",
+            vcodec="libx264", crf=20, preset="veryfast", g=spec.keyframe_every, pix_fmt="yuv420p",
+            acodec="aac", audio_bitrate="96k",
             colorspace="bt709", color_primaries="bt709", color_trc="bt709", color_range="tv", movflags="+faststart",
         )  # fmt: skip
         argv = ffmpeg.compile(

@@ -38,7 +38,7 @@ class PlaceEvents:
 
     on_message: Callable[["Place", AnyFromWorker], None]
     on_end: Callable[["Place", ProcessEnd], None]
-    """The process ended; `place.held` still has what it was working on."""
+    """The process ended; `place.held` still has what it was working on, and is taken over by who is told."""
     on_trouble: Callable[["Place", UserFacingError], None]
     """No process can be started."""
 
@@ -83,6 +83,7 @@ class Place:
         beat = self.heartbeat
         return (
             beat is not None
+            and self._process is not None
             and not self.is_leaving
             and beat.state in _TAKES
             and len(self.held) < max(1, beat.slots)
@@ -166,8 +167,8 @@ class Place:
     def _on_end(self, end: ProcessEnd) -> None:
         if not self.is_leaving:
             _log.warning("%s (%s) %s", self.name, self.worker_id or "not started", end.words)
+        # First of all: whoever hears of the end hands out tasks at once, and the dead one must not be given any.
+        self._process = None
         self._events.on_end(self, end)
         self.heartbeat = None
-        self.held.clear()
-        self._process = None
         self._ended.set()
