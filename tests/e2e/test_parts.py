@@ -19,9 +19,9 @@ from tests.fixtures.rabbitmq_node import RabbitMQNode
 
 pytestmark = pytest.mark.e2e
 
-_FILM = SampleSpec(width_px=320, height_px=180, duration_s=16, keyframe_every=25)
+_FILM = SampleSpec(width_px=256, height_px=144, duration_s=12, keyframe_every=25)
 _SEGMENTS = 4
-_IN_PARTS = {"VIDPROC_SEGMENT_FROM_SECONDS": "8", "VIDPROC_SEGMENT_SECONDS": "4"}
+_IN_PARTS = {"VIDPROC_SEGMENT_FROM_SECONDS": "6", "VIDPROC_SEGMENT_SECONDS": "3"}
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_killed_worker_costs_its_segment_and_no_more(film: Path, tmp_path: Pat
         ended = command.end()
     report = _assert_whole(ended, tmp_path, film)
     assert ended.of("finished")[0]["tasks"]["video_enhancement"]["status"] == "completed"
-    assert report["frames_out"] == 400
+    assert report["frames_out"] == 300
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_the_broker_dies_between_two_segments(
 
 
 def test_a_short_film_is_one_task(film: Path, tmp_path: Path) -> None:
-    ended = vidproc(*_enhance(film, tmp_path), VIDPROC_SEGMENT_FROM_SECONDS="17")
+    ended = vidproc(*_enhance(film, tmp_path), VIDPROC_SEGMENT_FROM_SECONDS="13")
     assert ended.code == 0, ended.err
     (finished,) = ended.of("finished")
     video = Path(finished["output"])
