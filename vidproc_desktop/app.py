@@ -280,6 +280,8 @@ def _make_session(settings: Settings, preferences: Preferences) -> Session:
         max_size_bytes=settings.max_size_bytes,
         timeout_s=settings.processing_timeout_s,
         max_attempts=settings.max_processing_attempts,
+        segment_from_s=settings.segment_from_s,
+        segment_s=settings.segment_s,
         metadata_directory=settings.metadata_dir,
         thumbnails_directory=settings.thumbnails_dir,
     )

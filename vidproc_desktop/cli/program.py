@@ -125,6 +125,8 @@ async def _carry_out(chosen: Chosen, settings: Settings, *, place: Place, view: 
         max_size_bytes=settings.max_size_bytes,
         timeout_s=settings.processing_timeout_s,
         max_attempts=settings.max_processing_attempts,
+        segment_from_s=settings.segment_from_s,
+        segment_s=settings.segment_s,
         metadata_directory=None if chosen.output is not None or to_stdout else settings.metadata_dir,
         thumbnails_directory=None if chosen.output is not None or to_stdout else settings.thumbnails_dir,
     )

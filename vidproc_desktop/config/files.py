@@ -34,6 +34,8 @@ _WORDS: Final = {
     "max_processing_attempts": "the number of attempts",
     "worker_count": "the number of workers",
     "preset": "the preset",
+    "segment_from_s": "the duration in seconds from which videos are enhanced in parts",
+    "segment_s": "the duration of a part in seconds",
     "data_dir": "the data folder",
 }
 _HEAD: Final = "# Vidproc Desktop. Environment variables of the same names come first.\n"

@@ -35,9 +35,11 @@ NAMES: Final = {
     "max_processing_attempts": "MAX_PROCESSING_ATTEMPTS",
     "worker_count": "WORKER_COUNT",
     "preset": "PRESET",
+    "segment_from_s": "SEGMENT_FROM_SECONDS",
+    "segment_s": "SEGMENT_SECONDS",
 }
 """Field to documented name. `data_dir` is not among them: it decides where the settings file lies."""
-PREFIX_ONLY: Final = frozenset({"WORKER_COUNT", "PRESET"})
+PREFIX_ONLY: Final = frozenset({"WORKER_COUNT", "PRESET", "SEGMENT_FROM_SECONDS", "SEGMENT_SECONDS"})
 """Too common to be taken from another program's environment; the user's document does not name them."""
 
 type LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -65,6 +67,10 @@ class Settings(BaseSettings):
     worker_count: int = Field(1, ge=0, le=64)
     """Enhancement workers on this computer; each uses every core."""
     preset: str = Field("balanced", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    segment_from_s: float = Field(90.0, ge=0, le=10_000_000)
+    """Videos of this duration or longer are enhanced in parts, on every worker there is; 0: none."""
+    segment_s: float = Field(30.0, ge=1, le=3600)
+    """About how long such a part should be."""
     data_dir: Path | None = None
     """None: the platform's folders."""
 

@@ -1,6 +1,7 @@
 """The library: files, and for each the state of its two processes. Immutable values only."""
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from workers.protocol.messages import (
     EnhancementResult,
@@ -10,7 +11,7 @@ from workers.protocol.messages import (
     TaskResult,
 )
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.segments import PartName
+from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, segment_number
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
 
@@ -60,6 +61,27 @@ class TaskRecord:
         return self.is_wanted and self.status is Status.PENDING and not self.is_published
 
 
+class PartsTally(NamedTuple):
+    """Sums over the segments of a file, carried along with every change, so that none is ever added up anew.
+
+    Whole numbers: in whatever order the changes came, the sums are the same.
+    """
+
+    completed: int = 0
+    """Segments."""
+    running: int = 0
+    """Segments."""
+    running_numbers: int = 0
+    """The running segments' numbers, added up: when one runs, its number."""
+    work_done: int = 0
+    work_total: int = 0
+    """Both in segments' microseconds times hundredths of a percent."""
+    frames_done: int = 0
+    frames_total: int = 0
+    frames_per_1000_s: int = 0
+    """Of all that run."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileRecord:
     """One file of the library."""
@@ -84,6 +106,8 @@ class FileRecord:
     parts: tuple[TaskRecord, ...] = ()
     """Of an enhancement in parts: the analysis, then the segments in order, then the assembly, as far as they are
     known. Then `enhancement` says what they come to, and is never published itself."""
+    tally: PartsTally | None = field(default=None, compare=False, repr=False)
+    """Of the segments among `parts`; None: not added up yet."""
 
     def task(self, process_type: ProcessType) -> TaskRecord:
         """The record of one process."""
@@ -99,9 +123,39 @@ class FileRecord:
         """True when no process of the file will move any more by itself."""
         return self.enhancement.is_settled and self.metadata.is_settled
 
+    @property
+    def file_tasks(self) -> tuple[TaskRecord, ...]:
+        """What is published for the file as a whole, enhancement first."""
+        return (self.metadata,) if self.parts else self.tasks
+
+    @property
+    def published_tasks(self) -> tuple[TaskRecord, ...]:
+        """Everything that is published for the file, each in its own time: the parts stand for their enhancement."""
+        return (*self.parts, *self.file_tasks)
+
     def part(self, name: PartName) -> TaskRecord | None:
-        """The record of one part."""
-        return next((record for record in self.parts if record.part == name), None)
+        """The record of one part. Constant time."""
+        index = self.part_index(name)
+        return self.parts[index] if index is not None else None
+
+    def part_index(self, name: PartName) -> int | None:
+        """Where among `parts` it stands; None when there is no such part (yet). Constant time."""
+        number = segment_number(name)
+        index = 1 + number if number is not None else (0 if name == ANALYSIS else len(self.parts) - 1)
+        return index if 0 <= index < len(self.parts) and self.parts[index].part == name else None
+
+    def published(self, process_type: ProcessType, part: PartName | None) -> TaskRecord | None:
+        """The record that a status is about; None when nothing of this kind is published for the file."""
+        if part is not None:
+            return self.part(part) if process_type is ProcessType.VIDEO_ENHANCEMENT else None
+        if self.parts and process_type is ProcessType.VIDEO_ENHANCEMENT:
+            return None
+        return self.task(process_type)
+
+    @property
+    def assembly(self) -> TaskRecord | None:
+        """The record of the assembly, once every segment is finished."""
+        return self.part(ASSEMBLY)
 
     def with_task(self, record: TaskRecord) -> "FileRecord":
         """The same file with one of its two processes replaced."""
@@ -160,3 +214,4 @@ class AttemptRecord:
     error: TaskError | None
     ended_at: float | None
     log_tail: tuple[str, ...] = field(default=())
+    part: PartName | None = None

@@ -1,23 +1,40 @@
-"""What is published next: few at a time, retries first, then files in the order of their arrival. Pure."""
+"""What is published next: few at a time, retries first, then assemblies, then files as they arrived. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
 
+from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.tasks import can_take
 from vidproc_desktop.domain.workers import WorkerView
+from workers.protocol.segments import ASSEMBLY, segment_number
 from workers.protocol.states import ProcessType
 
 PUBLISHED_PER_SLOT: Final = 2
 """One that runs and one that waits behind it: a worker never idles, and a cancel or a retry never waits long."""
+_FIRST_US: Final = 10**15
+"""Longer than any segment."""
 
-type OutboxKey = tuple[int, int]
+type OutboxKey = tuple[int, int, int, int]
+"""Smaller is sooner: urgency, the file's position, then its own tasks before its parts, of which the longest first."""
+
+_RETRY, _ASSEMBLY, _REST = 0, 1, 2
 
 
 def outbox_key(file: FileRecord) -> OutboxKey:
-    """Smaller is sooner. A retry belongs to a file that somebody has been waiting for longest."""
-    is_retry = any(task.is_in_outbox and task.attempt > 1 for task in file.tasks)
-    return (0 if is_retry else 1, file.position)
+    """Of a file's own tasks. A retry belongs to a file that somebody has been waiting for longest."""
+    is_retry = any(task.is_in_outbox and task.attempt > 1 for task in file.file_tasks)
+    return (_RETRY if is_retry else _REST, file.position, -_FIRST_US, 0)
+
+
+def part_key(file: FileRecord, part: TaskRecord) -> OutboxKey:
+    """Of one part. An assembly is all that a film still waits for: it goes before everything that is only begun."""
+    number = segment_number(part.part) if part.part is not None else None
+    span = spans_of(file)[number] if number is not None else None
+    urgency = _ASSEMBLY if part.part == ASSEMBLY else _REST
+    if part.attempt > part.first_attempt:
+        urgency = _RETRY
+    return (urgency, file.position, -round(span.duration_s * 1e6) if span is not None else 0, number or 0)
 
 
 def publish_limit(workers: Iterable[WorkerView], process_type: ProcessType) -> int:
@@ -30,8 +47,8 @@ def publish_limit(workers: Iterable[WorkerView], process_type: ProcessType) -> i
 
 
 def bundles(file: FileRecord) -> tuple[tuple[TaskRecord, ...], ...]:
-    """The file's waiting tasks as they are published: both in one message when nothing tells them apart."""
-    waiting = tuple(task for task in file.tasks if task.is_in_outbox)
+    """The file's own waiting tasks as they are published: both in one message when nothing tells them apart."""
+    waiting = tuple(task for task in file.file_tasks if task.is_in_outbox)
     if len(waiting) == 2 and _terms(waiting[0]) == _terms(waiting[1]):
         return (waiting,)
     return tuple((task,) for task in waiting)

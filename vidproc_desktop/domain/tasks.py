@@ -13,6 +13,7 @@ from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
 from vidproc_desktop.domain.workers import WorkerView
 from workers.protocol.messages import StatusMessage, TaskError
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.segments import PartName
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status, WorkerState
 
 _RANK: Final = {
@@ -91,6 +92,7 @@ def _taken(record: TaskRecord, status: StatusMessage, progress: float) -> TaskRe
         error=status.error,
         result=status.result,
         is_wanted=record.is_wanted,
+        part=record.part,
     )
 
 
@@ -117,7 +119,9 @@ def retried_by_user(record: TaskRecord) -> TaskRecord:
     if not record.is_wanted or record.status not in (Status.FAILED, Status.CANCELLED):
         return record
     attempt = record.attempt + 1
-    return TaskRecord(record.file_id, record.process_type, attempt=attempt, first_attempt=attempt)
+    return TaskRecord(
+        record.file_id, record.process_type, attempt=attempt, first_attempt=attempt, part=record.part
+    )
 
 
 def retried(record: TaskRecord, retry: Retry) -> TaskRecord:
@@ -130,6 +134,7 @@ def retried(record: TaskRecord, retry: Retry) -> TaskRecord:
         target_worker_id=retry.worker_id,
         gentle=retry.gentle,
         error=record.error,
+        part=record.part,
     )
 
 
@@ -149,6 +154,7 @@ def started_over(record: TaskRecord, *, new_attempt: bool) -> TaskRecord:
         first_attempt=record.first_attempt,
         gentle=record.gentle,
         error=record.error if record.status is Status.PENDING else None,
+        part=record.part,
     )
 
 
@@ -169,6 +175,7 @@ def attempt_of(record: TaskRecord, ended_at: float | None) -> AttemptRecord:
         error=record.error,
         ended_at=ended_at,
         log_tail=record.error.log_tail if record.error is not None else (),
+        part=record.part,
     )
 
 
@@ -228,3 +235,10 @@ def crash_error(detail: str, log_tail: Sequence[str]) -> TaskError:
 def new_task(file_id: FileId, process_type: ProcessType, *, is_wanted: bool = True) -> TaskRecord:
     """A task that waits in the outbox for the first time."""
     return TaskRecord(file_id, process_type, is_wanted=is_wanted)
+
+
+def new_part(file_id: FileId, part: PartName, attempt: int) -> TaskRecord:
+    """A part of an enhancement that waits in the outbox; its attempts are counted from `attempt` on."""
+    return TaskRecord(
+        file_id, ProcessType.VIDEO_ENHANCEMENT, attempt=attempt, first_attempt=attempt, part=part
+    )

@@ -3,13 +3,16 @@
 Knows no store and no broker: it decides nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.names import fold
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
+
+type Watcher = Callable[[FileRecord, Sequence[TaskRecord] | None], None]
+"""Told a row and which of its published tasks are new; None: any."""
 
 
 class Catalogue:
@@ -23,7 +26,7 @@ class Catalogue:
         self._sources: dict[str, FileId] = {}
         """Source path to its newest row."""
         self._next_position = 1
-        self._watchers: list[Callable[[FileRecord], None]] = []
+        self._watchers: list[Watcher] = []
 
     def __len__(self) -> int:
         return len(self._files)
@@ -31,7 +34,7 @@ class Catalogue:
     def __iter__(self) -> Iterator[FileRecord]:
         return iter(tuple(self._files.values()))
 
-    def watch(self, watcher: Callable[[FileRecord], None]) -> None:
+    def watch(self, watcher: Watcher) -> None:
         """Call `watcher` for every row that is new or has changed, before anybody else hears."""
         self._watchers.append(watcher)
 
@@ -66,24 +69,20 @@ class Catalogue:
             self._stems[file.output_directory, fold(file.stem)] = file.file_id
             self._sources[file.source_path] = file.file_id
             self._next_position = max(self._next_position, file.position + 1)
-            self._tell_watchers(file)
+            self._tell_watchers(file, None)
         if added:
             self._events.publish(FilesAdded(added))
 
-    def put(self, file: FileRecord) -> None:
-        """Replace a row."""
-        self._files[file.file_id] = file
-        self._tell_watchers(file)
-        self._events.publish(FileChanged(file))
+    def put(self, file: FileRecord, changed: Sequence[TaskRecord] | None = None) -> None:
+        """Replace a row.
 
-    def put_task(self, record: TaskRecord) -> FileRecord | None:
-        """Replace one process of a row; None when the row is gone."""
-        file = self._files.get(record.file_id)
-        if file is None:
-            return None
-        changed = file.with_task(record)
-        self.put(changed)
-        return changed
+        Args:
+            file: the new row.
+            changed: which of its `published_tasks` are new; None: any, and some may be gone.
+        """
+        self._files[file.file_id] = file
+        self._tell_watchers(file, changed)
+        self._events.publish(FileChanged(file))
 
     def task(self, file_id: FileId, process_type: ProcessType) -> TaskRecord | None:
         """One process of a row as it is now."""
@@ -105,6 +104,6 @@ class Catalogue:
             self._events.publish(FilesRemoved(tuple(removed)))
         return tuple(removed)
 
-    def _tell_watchers(self, file: FileRecord) -> None:
+    def _tell_watchers(self, file: FileRecord, changed: Sequence[TaskRecord] | None) -> None:
         for watcher in self._watchers:
-            watcher(file)
+            watcher(file, changed)

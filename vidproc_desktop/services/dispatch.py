@@ -10,18 +10,25 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from vidproc_desktop.domain.aggregate import with_record
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
+from vidproc_desktop.domain.parts import (
+    Step,
+    after_end,
+    believed,
+    is_current,
+    restarted,
+    stopped_by_user,
+    tried_again,
+)
 from vidproc_desktop.domain.tasks import (
     GiveUp,
     Retry,
     attempt_of,
-    cancelled,
     is_progress_only,
     next_step,
     reduce,
     retried,
-    retried_by_user,
-    started_over,
     without_target,
 )
 from vidproc_desktop.services.catalogue import Catalogue
@@ -38,12 +45,13 @@ from vidproc_desktop.services.spawn import durable
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, StatusMessage
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.segments import PartName
 from workers.protocol.states import ControlAction, ProcessType, Status
 
 _log = logging.getLogger(__name__)
 
 REMIND_EVERY_S: Final = 5.0
-type _TaskKey = tuple[FileId, ProcessType]
+type _TaskKey = tuple[FileId, ProcessType, PartName | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +107,22 @@ class Dispatch:
             nothing to wait for: progress may be forgotten, and is written about twice a second.
         """
         file = self._catalogue.get(FileId(status.file_id))
-        if file is None or status.client_id != self._rules.client_id:
+        before = None if file is None else file.published(status.process_type, status.part)
+        is_ours = status.client_id == self._rules.client_id
+        if file is None or before is None or not is_ours or not is_current(file, status):
             self._note_stray(status)
             return None
-        before = file.task(status.process_type)
         if not before.is_wanted:
             return None
-        after = reduce(before, status)
+        after = reduce(before, believed(file, status))
         if after is before:
             return self._nothing_new(before, status)
         if is_progress_only(before, after):
-            self._catalogue.put(file.with_task(after))
+            file = with_record(file, after)
+            self._catalogue.put(file, (after,))
             self._store.write_progress(after)
+            if after.part is not None:
+                self._store.write_progress(file.enhancement)
             return None
         return self._changed(file, before, after)
 
@@ -119,72 +131,71 @@ class Dispatch:
             # Its first copy may still be on the way to the disk; only then may this one be acknowledged.
             return self._store.settled()
         if record.status is Status.CANCELLED:
-            self._remind((record.file_id, record.process_type), record.attempt)
+            self._remind(_key(record), record.attempt)
         return None
 
     def _changed(self, file: FileRecord, before: TaskRecord, after: TaskRecord) -> asyncio.Future[None]:
-        changes: list[Change] = []
-        key = after.file_id, after.process_type
+        step, ledger = Step(with_record(file, after), (after,)), []
         if after.status.is_final:
             line = attempt_of(after, time.time())
-            changes.append(SaveAttempt(line))
-            after = self._verdict(file, after, line)
-            if after.status.is_final:
-                self._failures.pop(key, None)
+            ledger.append(SaveAttempt(line))
+            step = self._verdict(step.file, after, line)
         if before.attempt > after.attempt and before.is_published:
             # An older attempt came home first: whoever works on the newer one can stop.
-            self._remind(key, before.attempt)
-        self._catalogue.put(file.with_task(after))
-        return self._store.write(*changes, SaveTask(after))
+            self._remind(_key(before), before.attempt)
+        return self._take(step, *ledger)
 
-    def _verdict(self, file: FileRecord, record: TaskRecord, line: AttemptRecord) -> TaskRecord:
-        """The record after a final status: failed attempts may be followed by another."""
-        if record.status is not Status.FAILED:
-            return record
-        ledger = self._failures.setdefault((record.file_id, record.process_type), [])
-        ledger.append(line)
-        step = next_step(file, record, ledger, self._pool.views(), self._rules.max_attempts)
-        match step:
-            case Retry():
-                _log.info(
-                    "file %s %s: attempt %d follows", record.file_id, record.process_type.value, step.attempt
-                )
-                return retried(record, step)
-            case GiveUp(reason):
-                _log.info("file %s %s failed: %s", record.file_id, record.process_type.value, reason)
-        return record
+    def _verdict(self, file: FileRecord, record: TaskRecord, line: AttemptRecord) -> Step:
+        """What follows a final status: another attempt, other parts, or nothing more."""
+        if record.status is Status.FAILED:
+            ledger = self._failures.setdefault(_key(record), [])
+            ledger.append(line)
+            step = next_step(file, record, ledger, self._pool.views(), self._rules.max_attempts)
+            match step:
+                case Retry():
+                    _log.info("%s: attempt %d follows", _name(record), step.attempt)
+                    again = retried(record, step)
+                    return Step(with_record(file, again), (again,))
+                case GiveUp(reason):
+                    _log.info("%s failed: %s", _name(record), reason)
+        self._failures.pop(_key(record), None)
+        return after_end(file, record, self._rules.max_attempts)
+
+    def _take(self, step: Step, *ledger: Change) -> asyncio.Future[None]:
+        """Let a step be the present: in the catalogue, in the store, and for the workers that are no longer needed."""
+        self._catalogue.put(step.file, step.changed)
+        written = self._store.write(*ledger, *_saved(step))
+        for task in step.unwanted:
+            self._send_cancel(_key(task), task.attempt)
+        return written
 
     # ------------------------------------------------------------ what the user asks for
 
     async def cancel(self, file_ids: Iterable[FileId]) -> None:
         """Stop what has not finished; durable when this returns, and the workers have been told."""
-        changes: list[Change] = []
-        told: list[TaskRecord] = []
+        written = None
         for file in self._present(file_ids):
-            ended = tuple(cancelled(task) for task in file.tasks)
-            changed = [new for new, old in zip(ended, file.tasks, strict=True) if new is not old]
-            if not changed:
+            step = stopped_by_user(file)
+            if step.file.tasks == file.tasks:
                 continue
-            told += [task for task in changed if task.is_published]
-            for task in changed:
-                file = file.with_task(task)  # noqa: PLW2901 - the row grows by each of its two tasks
-                changes += [SaveTask(task), SaveAttempt(attempt_of(task, time.time()))]
-                self._failures.pop((task.file_id, task.process_type), None)
-            self._catalogue.put(file)
-        if changes:
-            written = self._store.write(*changes)
-            for task in told:
-                self._send_cancel((task.file_id, task.process_type), task.attempt)
-            await durable(written)
+            ended = [task for task in step.changed or () if task.part is None or task.is_published]
+            lines = [SaveAttempt(attempt_of(task, time.time())) for task in ended]
+            for task in step.changed or ():
+                self._failures.pop(_key(task), None)
+            written = self._take(step, *lines)
+        await durable(written)
 
     async def retry(self, files: Sequence[FileRecord]) -> None:
-        """A new round for the failed and cancelled processes of these rows, given with their present identity."""
+        """A new round for the failed and cancelled processes of these rows, given with their present identity.
+
+        Of an enhancement in parts, what is finished stays, unless the source has changed.
+        """
         changed = []
         for given in files:
             now = self._catalogue.get(given.file_id)
             if now is None:
                 continue
-            again = given.with_task(retried_by_user(now.enhancement)).with_task(retried_by_user(now.metadata))
+            again = tried_again(given, now)
             if again.tasks != now.tasks:
                 changed.append(again)
                 self._catalogue.put(again)
@@ -194,16 +205,14 @@ class Dispatch:
     async def remove(self, file_ids: Sequence[FileId]) -> None:
         """Take rows off the list, cancelling what is under way."""
         for file in self._present(file_ids):
-            for task in file.tasks:
+            for task in file.published_tasks:
+                self._failures.pop(_key(task), None)
                 if task.is_published and not task.is_settled:
-                    self._send_cancel((task.file_id, task.process_type), task.attempt)
+                    self._send_cancel(_key(task), task.attempt)
         removed = self._catalogue.remove(file_ids)
         if not removed:
             return
         self._outbox.forget(removed)
-        for file_id in removed:
-            for process_type in ProcessType:
-                self._failures.pop((file_id, process_type), None)
         await durable(self._store.write(RemoveFiles(removed)))
 
     # ------------------------------------------------------------ what the surroundings do
@@ -215,7 +224,7 @@ class Dispatch:
     def remember(self, failures: Iterable[AttemptRecord]) -> None:
         """The ledger's failed attempts, as the store had them at start."""
         for line in failures:
-            self._failures.setdefault((line.file_id, line.process_type), []).append(line)
+            self._failures.setdefault((line.file_id, line.process_type, line.part), []).append(line)
 
     def start_over(self, *, new_attempt: bool) -> None:
         """Put everything unfinished back into the outbox: its queue is gone.
@@ -223,30 +232,22 @@ class Dispatch:
         Args:
             new_attempt: True when the old holder may still send statuses of its own.
         """
-        changes: list[Change] = []
         for file in self._catalogue:
-            tasks = tuple(
-                started_over(task, new_attempt=new_attempt and task.is_published) for task in file.tasks
-            )
-            if tasks != file.tasks:
-                self._catalogue.put(file.with_task(tasks[0]).with_task(tasks[1]))
-                changes += [SaveTask(task) for task in tasks]
-        if changes:
-            self._store.write(*changes)
+            step = restarted(file, new_attempt=new_attempt)
+            if step.changed:
+                self._take(step)
 
     def on_worker_lost(self, worker_id: WorkerId) -> None:
         """Retries that waited for this worker alone may go to anybody."""
         for file in self._catalogue:
-            for task in file.tasks:
-                if (
-                    task.target_worker_id == worker_id
-                    and task.status is Status.PENDING
-                    and task.is_published
-                    and not task.is_settled
-                ):
-                    again = without_target(task)
-                    self._catalogue.put_task(again)
-                    self._store.write(SaveTask(again))
+            now, changed = file, []
+            for task in file.published_tasks:
+                waits = task.status is Status.PENDING and task.is_published and not task.is_settled
+                if waits and task.target_worker_id == worker_id:
+                    changed.append(without_target(task))
+                    now = with_record(now, changed[-1])
+            if changed:
+                self._take(Step(now, tuple(changed)))
 
     def _present(self, file_ids: Iterable[FileId]) -> list[FileRecord]:
         return [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
@@ -254,7 +255,7 @@ class Dispatch:
     def _note_stray(self, status: StatusMessage) -> None:
         """A status of a row that was removed: whoever still works on it can stop."""
         if status.client_id == self._rules.client_id and not status.status.is_final:
-            self._remind((FileId(status.file_id), status.process_type), status.attempt)
+            self._remind((FileId(status.file_id), status.process_type, status.part), status.attempt)
 
     def _remind(self, key: _TaskKey, attempt: int) -> None:
         """Tell the workers again, at most every few seconds, that this task is not wanted any more."""
@@ -268,13 +269,33 @@ class Dispatch:
 
     def _send_cancel(self, key: _TaskKey, attempt: int) -> None:
         """This attempt and those before; one that the user asks for later is not meant."""
-        file_id, process_type = key
+        file_id, process_type, part = key
         self._control(
             ControlMessage(
                 action=ControlAction.CANCEL,
                 client_id=self._rules.client_id,
                 file_id=file_id,
                 process_type=process_type,
+                part=part,
                 attempt=attempt,
             )
         )
+
+
+def _key(task: TaskRecord) -> _TaskKey:
+    return task.file_id, task.process_type, task.part
+
+
+def _name(task: TaskRecord) -> str:
+    """For the log."""
+    return f"file {task.file_id} {task.part or task.process_type.value}"
+
+
+def _saved(step: Step) -> list[Change]:
+    """What has to be written so that the file is as after the step."""
+    if step.changed is None:
+        return [SaveFiles((step.file,))]
+    saved: list[Change] = [SaveTask(task) for task in step.changed]
+    if step.file.parts:
+        saved.append(SaveTask(step.file.enhancement))
+    return saved

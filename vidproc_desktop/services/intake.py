@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 
 from vidproc_desktop.domain.library import FileRecord, IntakeReport, Refusal
 from vidproc_desktop.domain.names import displayable, fold, unique_stem
+from vidproc_desktop.domain.parts import in_parts, suits_parts
 from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.services import scan
 from vidproc_desktop.services.catalogue import Catalogue
@@ -40,6 +41,8 @@ class IntakeRules:
     max_size_bytes: int
     row_pictures: Path
     """Folder for the small pictures of the rows."""
+    segment_from_s: float = 0.0
+    """Files of this duration or longer are enhanced in parts; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,8 @@ class Intake:
             thumbnail_path=_local_path(reply.thumbnail_uri),
         )
         self._reserved.add((drop.directory, fold(file.stem)))
+        if file.enhancement.is_wanted and suits_parts(file.summary, self._rules.segment_from_s):
+            return in_parts(file)
         return file
 
     def _is_stem_taken(self, drop: _Drop) -> Callable[[str], bool]:

@@ -6,20 +6,23 @@ A task leaves the outbox only when the broker has confirmed it; a broker that is
 import asyncio
 import heapq
 import logging
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from vidproc_desktop.domain.aggregate import with_record
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
-from vidproc_desktop.domain.order import OutboxKey, bundles, outbox_key, publish_limit
+from vidproc_desktop.domain.order import OutboxKey, bundles, outbox_key, part_key, publish_limit
 from vidproc_desktop.domain.tasks import without_target
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.catalogue import Catalogue
 from vidproc_desktop.services.ports import LibraryStore, SaveTask, TaskBroker
 from vidproc_desktop.services.spawn import durable
+from vidproc_desktop.services.task_messages import TaskTerms, task_message
 from vidproc_desktop.services.worker_pool import WorkerPool
-from workers.protocol.messages import FileTask, OutputTarget, SourceRef
 from workers.protocol.model import FileId
+from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType
 
 _log = logging.getLogger(__name__)
@@ -28,14 +31,16 @@ FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class TaskTerms:
-    """What every published task carries."""
+type _Item = tuple[ProcessType, PartName | None]
 
-    client_id: str
-    timeout_s: float
-    metadata_directory: Path | None = None
-    thumbnails_directory: Path | None = None
+
+@dataclass(slots=True)
+class _Row:
+    """What a file has in the outbox and at the broker."""
+
+    queued: dict[PartName | None, OutboxKey] = field(default_factory=dict)
+    """None: the file's own tasks."""
+    under_way: set[_Item] = field(default_factory=set)
 
 
 class Outbox:
@@ -54,9 +59,11 @@ class Outbox:
         self._pool = pool
         self._terms = terms
         self._broker: TaskBroker | None = None
-        self._waiting: list[tuple[OutboxKey, FileId]] = []
-        self._queued: dict[FileId, OutboxKey] = {}
-        self._under_way: dict[ProcessType, set[FileId]] = {kind: set() for kind in ProcessType}
+        self._waiting: list[tuple[OutboxKey, FileId, PartName | None]] = []
+        """A heap; what is not, or not so, in `queued` of its row has been published or given up."""
+        self._rows: dict[FileId, _Row] = {}
+        """Of files with something in the outbox or at the broker."""
+        self._under_way: Counter[ProcessType] = Counter()
         self._wake = asyncio.Event()
         self._limits: dict[ProcessType, int] = {}
         catalogue.watch(self._look_at)
@@ -78,27 +85,53 @@ class Outbox:
     def forget(self, file_ids: tuple[FileId, ...]) -> None:
         """Rows are gone."""
         for file_id in file_ids:
-            self._queued.pop(file_id, None)
-            for ids in self._under_way.values():
-                ids.discard(file_id)
+            row = self._rows.pop(file_id, None)
+            if row is not None:
+                self._under_way.subtract(process_type for process_type, _ in row.under_way)
         self._wake.set()
 
-    def _look_at(self, file: FileRecord) -> None:
-        """Keep count of a row that is new or has changed. On the hot path: constant time."""
-        has_waiting = False
-        for task in file.tasks:
-            ids = self._under_way[task.process_type]
-            if task.is_published and not task.is_settled:
-                ids.add(file.file_id)
-            elif file.file_id in ids:
-                ids.discard(file.file_id)
-                self._wake.set()
-            has_waiting = has_waiting or task.is_in_outbox
-        if not has_waiting:
-            self._queued.pop(file.file_id, None)
-        elif self._queued.get(file.file_id) != (key := outbox_key(file)):
-            self._queued[file.file_id] = key
-            heapq.heappush(self._waiting, (key, file.file_id))
+    def _look_at(self, file: FileRecord, changed: Sequence[TaskRecord] | None) -> None:
+        """Keep count of a row that is new or has changed. On the hot path: looks at what has changed only."""
+        row = self._rows.setdefault(file.file_id, _Row())
+        if changed is None:
+            changed = file.published_tasks
+            self._forget_parts(row, {task.part for task in changed})
+        for task in changed:
+            self._count(row, task)
+            if task.part is not None:
+                self._queue(file.file_id, row, task.part, part_key(file, task) if task.is_in_outbox else None)
+        if any(task.part is None for task in changed):
+            has_waiting = any(task.is_in_outbox for task in file.file_tasks)
+            self._queue(file.file_id, row, None, outbox_key(file) if has_waiting else None)
+        if not row.queued and not row.under_way:
+            del self._rows[file.file_id]
+
+    def _forget_parts(self, row: _Row, present: set[PartName | None]) -> None:
+        """Parts are gone with everything that was known of them; so is an enhancement that is now in parts."""
+        for part in row.queued.keys() - present:
+            del row.queued[part]
+        gone = {item for item in row.under_way if item[1] not in present}
+        row.under_way -= gone
+        self._under_way.subtract(process_type for process_type, _ in gone)
+
+    def _count(self, row: _Row, task: TaskRecord) -> None:
+        item = (task.process_type, task.part)
+        if task.is_published and not task.is_settled:
+            if item not in row.under_way:
+                row.under_way.add(item)
+                self._under_way[task.process_type] += 1
+        elif item in row.under_way:
+            row.under_way.remove(item)
+            self._under_way[task.process_type] -= 1
+            self._wake.set()
+
+    def _queue(self, file_id: FileId, row: _Row, part: PartName | None, key: OutboxKey | None) -> None:
+        """Put it where it belongs in the order; None: it waits no more."""
+        if key is None:
+            row.queued.pop(part, None)
+        elif row.queued.get(part) != key:
+            row.queued[part] = key
+            heapq.heappush(self._waiting, (key, file_id, part))
             self._wake.set()
 
     async def run(self) -> None:
@@ -127,28 +160,31 @@ class Outbox:
 
     async def _publish_next(self) -> bool:
         """Publish what waits in front. False when there is nothing or no room."""
-        broker, file = self._broker, self._front()
-        if broker is None or file is None:
+        broker, front = self._broker, self._front()
+        if broker is None or front is None:
             return False
-        for bundle in bundles(file):
+        file, waiting = front
+        for bundle in waiting:
             if not self._has_room(bundle):
                 return False
             await self._publish(broker, file, self._aimed(bundle))
         return True
 
-    def _front(self) -> FileRecord | None:
+    def _front(self) -> tuple[FileRecord, tuple[tuple[TaskRecord, ...], ...]] | None:
+        """What comes first, as it travels."""
         while self._waiting:
-            key, file_id = self._waiting[0]
-            file = self._catalogue.get(file_id)
-            if file is not None and self._queued.get(file_id) == key:
-                return file
+            key, file_id, part = self._waiting[0]
+            file, row = self._catalogue.get(file_id), self._rows.get(file_id)
+            if file is not None and row is not None and row.queued.get(part) == key:
+                if part is None:
+                    return file, bundles(file)
+                if (record := file.part(part)) is not None:
+                    return file, ((record,),)
             heapq.heappop(self._waiting)
         return None
 
     def _has_room(self, bundle: tuple[TaskRecord, ...]) -> bool:
-        return all(
-            len(self._under_way[task.process_type]) < self._limit(task.process_type) for task in bundle
-        )
+        return all(self._under_way[task.process_type] < self._limit(task.process_type) for task in bundle)
 
     def _limit(self, process_type: ProcessType) -> int:
         if process_type not in self._limits:
@@ -166,7 +202,7 @@ class Outbox:
         await durable(self._store.settled())
         target = bundle[0].target_worker_id
         try:
-            await broker.publish(self._message(file, bundle), worker_id=target)
+            await broker.publish(task_message(self._terms, file, bundle), worker_id=target)
         except UserFacingError:
             if target is not None:
                 self._keep(tuple(without_target(task) for task in bundle))
@@ -175,36 +211,12 @@ class Outbox:
 
     def _keep(self, bundle: tuple[TaskRecord, ...]) -> None:
         """Remember what became of a publish, where the row has not moved on meanwhile by a status or a cancel."""
-        file = self._catalogue.get(bundle[0].file_id)
+        file, kept = self._catalogue.get(bundle[0].file_id), []
         for task in bundle:
-            now = file.task(task.process_type) if file is not None else None
+            now = file.published(task.process_type, task.part) if file is not None else None
             if file is not None and now is not None and now.is_in_outbox and now.attempt == task.attempt:
-                file = file.with_task(task)
+                file = with_record(file, task)
+                kept.append(task)
                 self._store.write(SaveTask(task))
-        if file is not None:
-            self._catalogue.put(file)
-
-    def _message(self, file: FileRecord, bundle: tuple[TaskRecord, ...]) -> FileTask:
-        terms, first = self._terms, bundle[0]
-        return FileTask(
-            file_id=file.file_id,
-            client_id=terms.client_id,
-            process_types=tuple(task.process_type for task in bundle),
-            attempt=first.attempt,
-            source=SourceRef(
-                uri=Path(file.source_path).as_uri(), size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
-            ),
-            output=OutputTarget(
-                directory_uri=Path(file.output_directory).as_uri(),
-                stem=file.stem,
-                metadata_directory_uri=_uri(terms.metadata_directory),
-                thumbnails_directory_uri=_uri(terms.thumbnails_directory),
-            ),
-            settings=file.settings,
-            timeout_s=terms.timeout_s,
-            gentle=first.gentle,
-        )
-
-
-def _uri(path: Path | None) -> str | None:
-    return None if path is None else path.as_uri()
+        if file is not None and kept:
+            self._catalogue.put(file, kept)

@@ -121,14 +121,14 @@ class LibrarySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class SaveFiles:
-    """New rows, or rows whose file part has changed; their tasks are saved too."""
+    """New rows, or rows that are other than before in more than one task; their tasks and parts are saved too."""
 
     files: tuple[FileRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SaveTask:
-    """A task changed its state."""
+    """A task changed its state, or a part of an enhancement, or what the parts come to."""
 
     task: TaskRecord
 

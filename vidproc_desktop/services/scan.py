@@ -9,13 +9,13 @@ import os
 import stat
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from vidproc_desktop.domain.candidates import is_worth_entering, is_worth_probing
-from vidproc_desktop.domain.library import Refusal
+from vidproc_desktop.domain.library import FileRecord, Refusal
 from vidproc_desktop.domain.names import displayable, folded_stem_of_result
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from workers.protocol.states import ErrorCode
@@ -117,6 +117,18 @@ def make_folder(folder: Path) -> None:
             detail=str(error),
             hint="Start with --data-dir FOLDER to keep Vidproc's own files elsewhere.",
         ) from error
+
+
+def look_again(files: Sequence[FileRecord], max_size_bytes: int) -> list[FileRecord]:
+    """The rows with the present size and time of their sources; what is gone keeps its old ones. Blocking."""
+    fresh = []
+    for file in files:
+        found = describe(Path(file.source_path), max_size_bytes)
+        if isinstance(found, FoundFile):
+            fresh.append(replace(file, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns))
+        else:
+            fresh.append(file)
+    return fresh
 
 
 def remove_files(paths: Sequence[Path]) -> None:

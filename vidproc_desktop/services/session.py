@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +26,11 @@ from vidproc_desktop.services.dispatch import Dispatch, Rules
 from vidproc_desktop.services.events import BrokerHealthChanged, EventHub, Notice
 from vidproc_desktop.services.inlet import Inlet
 from vidproc_desktop.services.intake import BOTH, Intake, IntakeRules, Wishes
-from vidproc_desktop.services.outbox import Outbox, TaskTerms
+from vidproc_desktop.services.outbox import Outbox
 from vidproc_desktop.services.ports import LibraryStore, Previewer, Prober, Transport
 from vidproc_desktop.services.previews import Previews, PreviewWish
 from vidproc_desktop.services.spawn import Background
+from vidproc_desktop.services.task_messages import TaskTerms
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, SourceRef, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
@@ -71,6 +72,9 @@ class SessionOptions:
     max_attempts: int
     metadata_directory: Path | None = None
     thumbnails_directory: Path | None = None
+    segment_from_s: float = 0.0
+    """Files of this duration or longer are enhanced in parts; 0: none."""
+    segment_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class Session:
                 timeout_s=options.timeout_s,
                 metadata_directory=options.metadata_directory,
                 thumbnails_directory=options.thumbnails_directory,
+                segment_s=options.segment_s,
             ),
         )
         dispatch = Dispatch(
@@ -154,7 +159,9 @@ class Session:
             self._ports.store,
             prober=self._ports.prober,
             events=self.events,
-            rules=IntakeRules(options.max_size_bytes, options.data_directory / "thumbnails"),
+            rules=IntakeRules(
+                options.max_size_bytes, options.data_directory / "thumbnails", options.segment_from_s
+            ),
         )
         dispatch.remember(snapshot.failures)
         self._catalogue.add(snapshot.files)
@@ -240,7 +247,7 @@ class Session:
     async def retry(self, file_ids: Sequence[FileId]) -> None:
         """Start failed or cancelled processes again; the file is looked at anew, because it may have changed."""
         files = [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
-        fresh = await asyncio.to_thread(_look_again, files, self._options.max_size_bytes)
+        fresh = await asyncio.to_thread(scan.look_again, files, self._options.max_size_bytes)
         await self._running.dispatch.retry(fresh)
 
     async def remove(self, file_ids: Sequence[FileId]) -> None:
@@ -385,15 +392,3 @@ class Session:
 
     def _notice(self, error: UserFacingError) -> None:
         self.events.publish(Notice(error))
-
-
-def _look_again(files: Sequence[FileRecord], max_size_bytes: int) -> list[FileRecord]:
-    """The rows with the present size and time of their sources; what is gone keeps its old ones. Blocking."""
-    fresh = []
-    for file in files:
-        found = scan.describe(Path(file.source_path), max_size_bytes)
-        if isinstance(found, scan.FoundFile):
-            fresh.append(replace(file, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns))
-        else:
-            fresh.append(file)
-    return fresh

@@ -81,7 +81,7 @@ class Database:
     def write_progress(self, task: TaskRecord) -> None:
         """Hand over progress; only the last of each task is written."""
         with self._inbox.wake:
-            self._inbox.progress[task.file_id, task.process_type] = task
+            self._inbox.progress[task.file_id, task.process_type, task.part] = task
             if len(self._inbox.progress) == 1:
                 self._inbox.wake.notify()
 

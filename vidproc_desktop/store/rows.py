@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -12,6 +13,7 @@ from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.services.ports import Change, RemoveFiles, SaveAttempt, SaveFiles, SaveTask
 from workers.protocol.messages import MediaSummary, TaskError, TaskResult
 from workers.protocol.model import FileId, WireModel, WorkerId
+from workers.protocol.segments import ANALYSIS, MAX_SEGMENTS, PartName, segment_number
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status
 
@@ -24,14 +26,16 @@ _PUT_FILE: Final = (
     " stem=excluded.stem, settings=excluded.settings, summary=excluded.summary,"
     " thumbnail_path=excluded.thumbnail_path"
 )
-_PUT_TASK: Final = "INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_PUT_ATTEMPT: Final = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?)"
+_PUT_TASK: Final = "INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_ATTEMPT: Final = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?)"
 _DELETE: Final = (
     "DELETE FROM files WHERE file_id = ?",
     "DELETE FROM tasks WHERE file_id = ?",
     "DELETE FROM attempts WHERE file_id = ?",
 )
+_DELETE_PARTS: Final = "DELETE FROM tasks WHERE file_id = ? AND part <> ''"
 _NOBODY: Final = ""
+_WHOLE: Final = ""
 _result_adapter: TypeAdapter[TaskResult] = TypeAdapter(TaskResult)
 
 
@@ -45,7 +49,10 @@ def apply_changes(connection: sqlite3.Connection, changes: Iterable[Change]) -> 
                 connection.execute(_PUT_ATTEMPT, _attempt_row(attempt))
             case SaveFiles(files):
                 connection.executemany(_PUT_FILE, [_file_row(file) for file in files])
-                connection.executemany(_PUT_TASK, [task_row(task) for file in files for task in file.tasks])
+                connection.executemany(_DELETE_PARTS, [(file.file_id,) for file in files])
+                connection.executemany(
+                    _PUT_TASK, [task_row(task) for file in files for task in (*file.tasks, *file.parts)]
+                )
             case RemoveFiles(file_ids):
                 for statement in _DELETE:
                     connection.executemany(statement, [(file_id,) for file_id in file_ids])
@@ -55,7 +62,7 @@ def put_progress(connection: sqlite3.Connection, tasks: Iterable[TaskRecord]) ->
     """Store how far tasks have come; rows that are gone meanwhile stay gone."""
     connection.executemany(
         "UPDATE tasks SET stage=?, progress=?, sequence=?, worker_id=?, frames_done=?, frames_total=?,"
-        " frames_per_s=?, remaining_s=? WHERE file_id=? AND process_type=? AND attempt=? AND status=?",
+        " frames_per_s=?, remaining_s=? WHERE file_id=? AND process_type=? AND part=? AND attempt=? AND status=?",
         (
             (
                 task.stage.value,
@@ -68,6 +75,7 @@ def put_progress(connection: sqlite3.Connection, tasks: Iterable[TaskRecord]) ->
                 task.remaining_s,
                 task.file_id,
                 task.process_type.value,
+                task.part or _WHOLE,
                 task.attempt,
                 task.status.value,
             )
@@ -77,20 +85,34 @@ def put_progress(connection: sqlite3.Connection, tasks: Iterable[TaskRecord]) ->
 
 
 def load_files(connection: sqlite3.Connection) -> tuple[FileRecord, ...]:
-    """Every file with its tasks, by position."""
+    """Every file with its tasks and parts, by position."""
     tasks: dict[tuple[str, str], TaskRecord] = {}
+    parts: dict[str, list[TaskRecord]] = {}
     for row in connection.execute("SELECT * FROM tasks"):
-        tasks[row[0], row[1]] = _task(row)
+        task = _task(row)
+        if task.part is None:
+            tasks[row[0], row[1]] = task
+        else:
+            parts.setdefault(row[0], []).append(task)
     settings: dict[str, EnhancementSettings] = {}
     return tuple(
-        _file(row, tasks, settings) for row in connection.execute("SELECT * FROM files ORDER BY position")
+        replace(_file(row, tasks, settings), parts=tuple(sorted(parts.get(row[0], ()), key=_place)))
+        for row in connection.execute("SELECT * FROM files ORDER BY position")
     )
+
+
+def _place(task: TaskRecord) -> int:
+    """Where a part stands among those of its file."""
+    number = None if task.part is None else segment_number(task.part)
+    if number is not None:
+        return 1 + number
+    return 0 if task.part == ANALYSIS else 1 + MAX_SEGMENTS
 
 
 def load_attempts(connection: sqlite3.Connection, file_id: FileId) -> tuple[AttemptRecord, ...]:
     """One file's ledger."""
     rows = connection.execute(
-        "SELECT * FROM attempts WHERE file_id = ? ORDER BY attempt, ended_at, process_type", (file_id,)
+        "SELECT * FROM attempts WHERE file_id = ? ORDER BY ended_at, attempt, process_type, part", (file_id,)
     )
     return tuple(_attempt(row) for row in rows)
 
@@ -98,7 +120,7 @@ def load_attempts(connection: sqlite3.Connection, file_id: FileId) -> tuple[Atte
 def load_failures(connection: sqlite3.Connection) -> tuple[AttemptRecord, ...]:
     """Failed attempts of tasks that are still under way."""
     rows = connection.execute(
-        "SELECT attempts.* FROM attempts JOIN tasks USING (file_id, process_type)"
+        "SELECT attempts.* FROM attempts JOIN tasks USING (file_id, process_type, part)"
         " WHERE attempts.status = 'failed' AND tasks.status IN ('pending', 'processing', 'failed')"
         " ORDER BY attempts.attempt"
     )
@@ -110,6 +132,7 @@ def task_row(task: TaskRecord) -> Row:
     return (
         task.file_id,
         task.process_type.value,
+        task.part or _WHOLE,
         task.status.value,
         task.stage.value,
         task.progress,
@@ -151,6 +174,7 @@ def _attempt_row(attempt: AttemptRecord) -> Row:
     return (
         attempt.file_id,
         attempt.process_type.value,
+        attempt.part or _WHOLE,
         attempt.attempt,
         attempt.worker_id or _NOBODY,
         attempt.status.value,
@@ -197,39 +221,45 @@ def _task(row: Sequence[object]) -> TaskRecord:
     return TaskRecord(
         file_id=FileId(_text(row[0])),
         process_type=ProcessType(_text(row[1])),
-        status=Status(_text(row[2])),
-        stage=Stage(_text(row[3])),
-        progress=_real(row[4]),
-        attempt=_whole(row[5]),
-        first_attempt=_whole(row[6]),
-        sequence=_whole(row[7]),
-        is_published=bool(row[8]),
-        worker_id=_optional(row[9], lambda value: WorkerId(_text(value))),
-        target_worker_id=_optional(row[10], lambda value: WorkerId(_text(value))),
-        gentle=bool(row[11]),
-        frames_done=_whole(row[12]),
-        frames_total=_optional(row[13], _whole),
-        frames_per_s=_optional(row[14], _real),
-        remaining_s=_optional(row[15], _real),
-        error=_optional(row[16], _error),
-        result=_optional(row[17], lambda value: _result_adapter.validate_json(_text(value))),
-        is_wanted=bool(row[18]),
+        part=_part(row[2]),
+        status=Status(_text(row[3])),
+        stage=Stage(_text(row[4])),
+        progress=_real(row[5]),
+        attempt=_whole(row[6]),
+        first_attempt=_whole(row[7]),
+        sequence=_whole(row[8]),
+        is_published=bool(row[9]),
+        worker_id=_optional(row[10], lambda value: WorkerId(_text(value))),
+        target_worker_id=_optional(row[11], lambda value: WorkerId(_text(value))),
+        gentle=bool(row[12]),
+        frames_done=_whole(row[13]),
+        frames_total=_optional(row[14], _whole),
+        frames_per_s=_optional(row[15], _real),
+        remaining_s=_optional(row[16], _real),
+        error=_optional(row[17], _error),
+        result=_optional(row[18], lambda value: _result_adapter.validate_json(_text(value))),
+        is_wanted=bool(row[19]),
     )
 
 
 def _attempt(row: Sequence[object]) -> AttemptRecord:
-    error = _optional(row[6], _error)
+    error = _optional(row[7], _error)
     return AttemptRecord(
         file_id=FileId(_text(row[0])),
         process_type=ProcessType(_text(row[1])),
-        attempt=_whole(row[2]),
-        worker_id=WorkerId(_text(row[3])) if row[3] != _NOBODY else None,
-        status=Status(_text(row[4])),
-        gentle=bool(row[5]),
+        part=_part(row[2]),
+        attempt=_whole(row[3]),
+        worker_id=WorkerId(_text(row[4])) if row[4] != _NOBODY else None,
+        status=Status(_text(row[5])),
+        gentle=bool(row[6]),
         error=error,
-        ended_at=_optional(row[7], _real),
+        ended_at=_optional(row[8], _real),
         log_tail=error.log_tail if error is not None else (),
     )
+
+
+def _part(value: object) -> PartName | None:
+    return _text(value) or None
 
 
 def _error(value: object) -> TaskError:

@@ -20,6 +20,7 @@ from vidproc_desktop.services.ports import Change
 from vidproc_desktop.store import faults, rows, schema
 from vidproc_desktop.store.lock import LockFile
 from workers.protocol.model import FileId
+from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ RETRY_AFTER_S: Final = 1.0
 WORLD_FAULTS: Final = (sqlite3.Error, OSError, ValueError, TypeError, schema.SchemaTooNewError)
 """What opening and reading a database can run into; the last three mean that its content is not ours."""
 
-type Progress = dict[tuple[FileId, ProcessType], TaskRecord]
+type Progress = dict[tuple[FileId, ProcessType, PartName | None], TaskRecord]
 
 
 @dataclass(slots=True)

@@ -32,6 +32,15 @@ def test_names_of_ours_alone_are_not_taken_from_other_programs(monkeypatch: pyte
     assert find("PRESET", {}) is None
 
 
+def test_long_videos_are_done_in_parts_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().segment_from_s, Settings().segment_s) == (90.0, 30.0)
+    monkeypatch.setenv("SEGMENT_FROM_SECONDS", "5")
+    assert Settings().segment_from_s == 90.0
+    monkeypatch.setenv("VIDPROC_SEGMENT_FROM_SECONDS", "0")
+    monkeypatch.setenv("VIDPROC_SEGMENT_SECONDS", "12.5")
+    assert (Settings().segment_from_s, Settings().segment_s) == (0.0, 12.5)
+
+
 def test_values_get_their_types() -> None:
     settings = Settings.model_validate(
         {"allowed_origins": "http://a, http://b", "log_level": "debug", "processed_dir": "/results/../out"}
@@ -57,6 +66,12 @@ def test_settings_cannot_be_changed_and_never_show_the_brokers_address() -> None
         ("processing_timeout_s", -1, "PROCESSING_TIMEOUT (the time limit in seconds)"),
         ("rabbitmq_url", "http://user:secret@host", "RABBITMQ_URL (the broker's address)"),
         ("log_level", "loud", "LOG_LEVEL (the log level)"),
+        (
+            "segment_from_s",
+            -1,
+            "SEGMENT_FROM_SECONDS (the duration in seconds from which videos are enhanced in parts)",
+        ),
+        ("segment_s", 0, "SEGMENT_SECONDS (the duration of a part in seconds)"),
     ],
 )
 def test_a_wrong_value_is_named_in_words_and_not_shown(field: str, value: object, words: str) -> None:

@@ -1,97 +1,18 @@
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-
-import pytest
-
+from tests.unit.desktop.core import Core, kinds, settle, until
 from tests.unit.desktop.values import (
-    CLIENT,
     ENHANCEMENT,
     METADATA,
-    MemoryBroker,
-    MemoryStore,
     failed_attempt,
-    file_record,
     heartbeat,
     status,
 )
-from vidproc_desktop.domain.library import TaskRecord
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
-from vidproc_desktop.services.catalogue import Catalogue
-from vidproc_desktop.services.dispatch import Dispatch, Rules
-from vidproc_desktop.services.events import Event, EventHub, FileChanged
-from vidproc_desktop.services.outbox import Outbox, TaskTerms
+from vidproc_desktop.services.events import FileChanged
 from vidproc_desktop.services.ports import RemoveFiles, SaveAttempt, SaveTask
-from vidproc_desktop.services.spawn import Background
-from vidproc_desktop.services.worker_pool import WorkerPool
-from workers.protocol.messages import ControlMessage
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
+from workers.protocol.states import ErrorCode, Status, WorkerState
 
 FILE = FileId("file-1")
-
-
-@dataclass
-class Core:
-    """A dispatcher with everything around it in memory."""
-
-    events: EventHub = field(default_factory=EventHub)
-    store: MemoryStore = field(default_factory=MemoryStore)
-    broker: MemoryBroker = field(default_factory=MemoryBroker)
-    controls: list[ControlMessage] = field(default_factory=list)
-    seen: list[Event] = field(default_factory=list)
-    now: float = 1000.0
-
-    def __post_init__(self) -> None:
-        self.events.subscribe(self.seen.append)
-        self.catalogue = Catalogue(self.events)
-        self.pool = WorkerPool(self.events, lambda _: True, lambda: self.now)
-        self.outbox = Outbox(self.catalogue, self.store, self.pool, TaskTerms(CLIENT, 60.0))
-        self.dispatch = Dispatch(
-            self.catalogue,
-            self.store,
-            pool=self.pool,
-            outbox=self.outbox,
-            rules=Rules(CLIENT, 3),
-            control=self.controls.append,
-        )
-        self.pool.watch(self.outbox.nudge, self.dispatch.on_worker_lost)
-
-    def add(self, count: int = 1) -> None:
-        self.catalogue.add(file_record(f"file-{n}", position=n) for n in range(1, count + 1))
-
-    def task(self, process_type: ProcessType = ENHANCEMENT, file_id: str = "file-1") -> TaskRecord:
-        record = self.catalogue.task(FileId(file_id), process_type)
-        assert record is not None
-        return record
-
-    @property
-    def told(self) -> list[tuple[str, ProcessType, int]]:
-        """What the workers were told to stop."""
-        assert all(message.action is ControlAction.CANCEL for message in self.controls)
-        return [(m.file_id, m.process_type, m.attempt) for m in self.controls]  # type: ignore[misc]  # all are set
-
-
-@pytest.fixture
-async def core() -> AsyncIterator[Core]:
-    core = Core()
-    background = Background()
-    background.spawn(core.outbox.run(), "outbox")
-    yield core
-    await background.aclose()
-    core.pool.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for cannot call back
-            await asyncio.sleep(0)
-
-
-async def settle() -> None:
-    """As many turns as anything in memory can need."""
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 # ------------------------------------------------------------ statuses
@@ -241,7 +162,7 @@ async def test_a_new_file_is_published_once_for_both_processes(core: Core) -> No
     core.add()
     await until(lambda: len(core.broker.published) == 1)
     task, target = core.broker.published[0]
-    assert (set(task.process_types), task.attempt, target) == ({ENHANCEMENT, METADATA}, 1, None)
+    assert (set(kinds(task)), task.attempt, target) == ({ENHANCEMENT, METADATA}, 1, None)
     assert core.task().is_published
     assert core.task(METADATA).is_published
     await settle()
@@ -295,7 +216,7 @@ async def test_a_retry_for_a_worker_that_left_goes_to_anybody(core: Core) -> Non
     core.dispatch.apply(status(5, Status.FAILED))
     await until(lambda: len(core.broker.published) == 2)
     task, target = core.broker.published[1]
-    assert (task.attempt, task.process_types, target) == (2, (ENHANCEMENT,), "worker-2")
+    assert (task.attempt, kinds(task), target) == (2, (ENHANCEMENT,), "worker-2")
     core.pool.gone(WorkerId("worker-2"))
     await until(lambda: len(core.broker.published) == 3)
     assert core.broker.published[2][1] is None
@@ -316,7 +237,7 @@ async def test_starting_over_publishes_the_unfinished_anew(core: Core) -> None:
     core.dispatch.apply(status(5, Status.COMPLETED))
     core.dispatch.start_over(new_attempt=True)
     await until(lambda: len(core.broker.published) == 4)
-    again = {(task.file_id, task.attempt, task.process_types) for task, _ in core.broker.published[2:]}
+    again = {(task.file_id, task.attempt, kinds(task)) for task, _ in core.broker.published[2:]}
     assert again == {("file-1", 2, (METADATA,)), ("file-2", 2, (ENHANCEMENT, METADATA))}
 
 

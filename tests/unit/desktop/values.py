@@ -5,19 +5,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
+from vidproc_desktop.domain.parts import in_parts
 from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.domain.workers import WorkerView
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.ports import Change, LibrarySnapshot
 from workers.protocol.messages import (
+    AnalysisResult,
+    AnyWorkTask,
     ControlMessage,
     EnhancementResult,
-    FileTask,
+    MediaSummary,
+    SegmentResult,
     StatusMessage,
     TaskError,
     WorkerHeartbeat,
 )
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Status, WorkerState
 
@@ -79,6 +84,48 @@ def status(
     return StatusMessage(**{**fields, **changes})
 
 
+def summary(duration_s: float | None) -> MediaSummary:
+    return MediaSummary(
+        width_px=64,
+        height_px=48,
+        duration_s=duration_s,
+        frame_count=100,
+        frames_per_s=25.0,
+        video_codec="h264",
+        audio_tracks=1,
+        format_name="mov",
+    )
+
+
+def long_file(file_id: str = "file-1", **changes: Any) -> FileRecord:
+    """A new file that is to be enhanced in parts."""
+    return in_parts(file_record(file_id, **{"summary": summary(300.0), **changes}))
+
+
+def shares(*durations_s: float, of_round: int = 0) -> AnalysisResult:
+    """An analysis that found segments of these durations, at ten pictures a second."""
+    spans, first, start_s = [], 0, 0.0
+    for number, duration_s in enumerate(durations_s):
+        count = round(duration_s * 10)
+        spans.append(
+            SegmentSpan(number=number, first=first, count=count, start_s=start_s, duration_s=duration_s)
+        )
+        first, start_s = first + count, start_s + duration_s
+    return AnalysisResult(plan_sha256=f"{of_round:064x}", round=of_round, spans=tuple(spans))
+
+
+def part_status(
+    part: PartName, sequence: int, state: Status = Status.PROCESSING, **changes: Any
+) -> StatusMessage:
+    """A status of one part; completed, it has the answer that belongs to it (an analysis: two segments of 30 s)."""
+    answers = {ANALYSIS: shares(30.0, 30.0), ASSEMBLY: RESULT}
+    answer = answers.get(
+        part, SegmentResult(video_uri="file:///s.mp4", pictures=300, size_bytes=9, seconds=1)
+    )
+    fields: dict[str, Any] = {"part": part, "result": answer if state is Status.COMPLETED else None}
+    return status(sequence, state, **{**fields, **changes})
+
+
 def worker(worker_id: str = "worker-1", **changes: Any) -> WorkerView:
     fields: dict[str, Any] = {
         "worker_id": WorkerId(worker_id),
@@ -121,6 +168,7 @@ def failed_attempt(record: TaskRecord, worker_id: str, attempt: int) -> AttemptR
         gentle=False,
         error=None,
         ended_at=0.0,
+        part=record.part,
     )
 
 
@@ -174,7 +222,7 @@ class MemoryBroker:
     """A `TaskBroker` that keeps what it was given; `refuse` is raised instead."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[FileTask, WorkerId | None]] = []
+        self.published: list[tuple[AnyWorkTask, WorkerId | None]] = []
         self.controls: list[ControlMessage] = []
         self.refuse: UserFacingError | None = None
         self.attempted = 0
@@ -185,7 +233,7 @@ class MemoryBroker:
     async def aclose(self) -> None:
         return None
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         self.attempted += 1
         if self.refuse is not None:
             raise self.refuse
