@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS begun_attempts (
     PRIMARY KEY (file_id, process_type, part, attempt)
 );
 """
+_IS_OLD: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'begun'"
 _UPGRADE: Final = """
 BEGIN IMMEDIATE;
 INSERT OR IGNORE INTO begun_attempts SELECT file_id, process_type, '', attempt, times, last_at FROM begun;
@@ -67,16 +68,18 @@ class Journal:
             sqlite3.Error: it cannot be opened.
         """
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(_SCHEMA)
-        if connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'begun'"
-        ).fetchone():
-            connection.executescript(_UPGRADE)
-        oldest = time.time() - KEPT_S
-        connection.execute("DELETE FROM outbox WHERE kept_at < ?", (oldest,))
-        connection.execute("DELETE FROM begun_attempts WHERE last_at < ?", (oldest,))
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_SCHEMA)
+            if connection.execute(_IS_OLD).fetchone():
+                connection.executescript(_UPGRADE)
+            oldest = time.time() - KEPT_S
+            connection.execute("DELETE FROM outbox WHERE kept_at < ?", (oldest,))
+            connection.execute("DELETE FROM begun_attempts WHERE last_at < ?", (oldest,))
+        except sqlite3.Error:
+            connection.close()
+            raise
         self._connection = connection
 
     def close(self) -> None:
