@@ -56,9 +56,10 @@ class Ready:
     def release(self, below):
         pass
 
-graph = FilterGraph(plan, source.picture, Ready(), frame_map(plan, source.clock.timescale, None),
+map_ = frame_map(plan, source.clock.timescale, None)
+graph = FilterGraph(plan, source.picture, Ready(), map_,
                     matrix=code_point(MATRICES, plan.colour.matrix), threads=0)
-filtered, filter_ = timed(lambda: [to_libav(frame) for _, frame in graph.frames()])
+filtered, filter_ = timed(lambda: [to_libav(frame) for _, frame in graph.run(graph.nodes.filtered, map_.pictures(Ready().each_time()))])
 
 def encode_all():
     with av.open(str(folder / "alone.mp4"), "w") as container:

@@ -23,5 +23,6 @@ class MetadataExtractionWorker(QueueWorker):
 
         Raises:
             TaskFailedError: the attempt cannot succeed; its code says why.
+            ValueError: the message is no file task.
         """
         return await self._host.run_directly(message)

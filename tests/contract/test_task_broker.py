@@ -1,12 +1,11 @@
 """One suite for every broker: what the dispatcher may rely on, whatever carries its tasks."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.benches import BENCHES, Bench
+from tests.contract.benches import Bench
 from tests.fixtures.worker_peers import make_source, make_task
 from vidproc_desktop.errors import UserFacingError
 from workers.protocol.messages import ControlMessage, FileTask
@@ -15,14 +14,6 @@ from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Statu
 
 ENHANCEMENT, METADATA = ProcessType.VIDEO_ENHANCEMENT, ProcessType.METADATA_EXTRACTION
 BOTH = (ENHANCEMENT, METADATA)
-
-
-@pytest.fixture(params=sorted(BENCHES))
-async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
-    url = str(request.getfixturevalue("broker_vhost")) if request.param == "rabbitmq" else None
-    bench = BENCHES[request.param](tmp_path, url)
-    yield bench
-    await bench.aclose()
 
 
 @pytest.fixture

@@ -8,10 +8,14 @@ from typing import Final
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
+from tests.fixtures.worker_part_jobs import spans
 from vidproc_desktop.broker.rabbitmq import LinkTiming, RabbitMQBroker
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
 from workers.protocol.codec import encode
 from workers.protocol.messages import (
+    AnalysisResult,
+    AnyWorkTask,
     FileTask,
     OutputTarget,
     SourceRef,
@@ -47,6 +51,14 @@ def file_task(file_id: str = "file-1", *, client_id: str = "client-1", attempt: 
         settings=EnhancementSettings(),
         timeout_s=60,
     )
+
+
+def part_tasks(*, attempt: int = 1) -> tuple[AnyWorkTask, ...]:
+    """All parts of one enhancement, as the dispatcher sends them one after the other."""
+    task = file_task(attempt=attempt)
+    shared_out = AnalysisResult(plan_sha256="0" * 64, spans=spans(2))
+    segments = (segment_task(task, shared_out, number) for number in range(2))
+    return analysis_task(task), *segments, assembly_task(task, shared_out)
 
 
 def status(sequence: int, *, client_id: str = "client-1", state: Status = Status.PROCESSING) -> StatusMessage:

@@ -19,7 +19,7 @@ from workers.media.decode import VideoDecoder
 from workers.media.encode import code_point
 from workers.media.filters.graph import FilterGraph
 from workers.media.frame_map import frame_map, output_clock
-from workers.media.frames import FrameWindow
+from workers.media.frames import FrameWindow, repaired
 from workers.media.jobs import PreviewJob, PreviewOutcome, Progress
 from workers.media.material import Material, material
 from workers.media.preview import preview
@@ -84,14 +84,14 @@ def whole_run(source: Material, plan: EnhancementPlan) -> Iterator[tuple[FrameTi
 
     clock = output_clock(plan, source.clock)
     decoder = VideoDecoder(source.path, source.video.index)
-    with FrameWindow(decoder, TimestampRepair(clock, source.nominal_s), read_ahead=6) as window:
+    with FrameWindow(repaired(decoder, TimestampRepair(clock, source.nominal_s)), read_ahead=6) as window:
         matrix = code_point(MATRICES, plan.colour.matrix)
         pictures = frame_map(plan, clock.timescale, None)
         graph = FilterGraph(plan, source.picture, window, pictures, matrix=matrix, threads=0)
         rgb = vs.core.resize.Spline36(
             graph.nodes.filtered, format=vs.RGB24, matrix_in=matrix, range_in_s="limited"
         )
-        for picture, _ in graph.frames():
+        for picture, _ in graph.run(graph.nodes.filtered, pictures.pictures(window.each_time())):
             frame = graph.picture(rgb, picture.number)
             yield picture.time, np.dstack([np.asarray(frame[plane]) for plane in range(3)])
 

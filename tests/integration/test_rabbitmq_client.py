@@ -14,6 +14,7 @@ from tests.integration.broker_samples import (
     file_task,
     heartbeat,
     leave,
+    part_tasks,
     plain_channel,
     running_broker,
     send,
@@ -24,8 +25,9 @@ from vidproc_desktop.broker.rabbitmq import RabbitMQClient
 from vidproc_desktop.domain.workers import BrokerState
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from workers.protocol import topology
-from workers.protocol.codec import UndecodableMessage, decode_to_worker
-from workers.protocol.messages import ControlMessage, ProbeTask
+from workers.protocol.codec import UndecodableMessage, decode_to_worker, encode
+from workers.protocol.messages import AnyWorkTask, ControlMessage, ProbeTask
+from workers.protocol.model import WorkerId
 from workers.protocol.states import ControlAction, Status
 
 STATUS_QUEUE = topology.status_queue("client-1").name
@@ -101,6 +103,23 @@ async def test_one_publish_reaches_both_queues(broker_vhost: str) -> None:
         await client.close()
 
 
+async def test_parts_reach_only_those_who_enhance(broker_vhost: str) -> None:
+    client = RabbitMQClient(broker_vhost)
+    await client.connect()
+    try:
+        for part in part_tasks():
+            await client.publish_message(part)
+        await client.publish_message(part_tasks()[1].model_dump())
+        async with plain_channel(broker_vhost) as channel:
+            queue = topology.ENHANCEMENT_QUEUE.name
+            taken = sorted([await take(channel, queue) for _ in range(5)])
+            assert taken == sorted(encode(part) for part in (*part_tasks(), part_tasks()[1]))
+            assert await depth(channel, queue) == 0
+            assert await depth(channel, topology.METADATA_QUEUE.name) == 0
+    finally:
+        await client.close()
+
+
 async def test_a_mapping_is_published_when_it_validates_as_a_message(broker_vhost: str) -> None:
     client = RabbitMQClient(broker_vhost)
     await client.connect()
@@ -118,13 +137,16 @@ async def test_a_mapping_is_published_when_it_validates_as_a_message(broker_vhos
         await client.close()
 
 
-async def test_a_task_for_a_worker_that_is_gone_is_returned_and_raises(broker_vhost: str) -> None:
+@pytest.mark.parametrize("task", [file_task(attempt=2), *part_tasks(attempt=2)], ids=lambda task: task.type)
+async def test_a_task_for_a_worker_that_is_gone_is_returned_and_raises(
+    broker_vhost: str, task: AnyWorkTask
+) -> None:
     async with running_broker(broker_vhost, listener := Listener()) as broker:
         await listener.until_connected()
         with pytest.raises(UserFacingError) as caught:
-            await broker.publish(file_task(attempt=2), worker_id="worker-9")  # type: ignore[arg-type]  # any id
+            await broker.publish(task, worker_id=WorkerId("worker-9"))
         assert caught.value.code is UserErrorCode.NO_WORKER
-        await broker.publish(file_task())  # the channel is still good
+        await broker.publish(task)  # the channel is still good
 
 
 async def test_a_lost_queue_is_noticed_by_the_return_and_declared_again(broker_vhost: str) -> None:

@@ -1,78 +1,22 @@
 """The task loop with real children and a delivery that tells how it ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.fixtures.worker_peers import (
-    JOBS,
-    SharedFeed,
-    Sink,
-    TestDelivery,
-    make_config,
-    make_source,
-    make_task,
-    until,
-)
-from workers.protocol.messages import ControlMessage, FileTask
+from tests.fixtures.consumer_bench import consumer_bench
+from tests.fixtures.worker_peers import TestDelivery, make_source, make_task, until
+from workers.protocol.messages import ControlMessage
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
 from workers.runtime import consumer as consumer_module
-from workers.runtime.consumer import ConsumerParts, TaskConsumer
-from workers.runtime.identity import claim_identity
-from workers.runtime.journal import Journal
-from workers.runtime.work import EnhancementWork, WorkOptions
+from workers.runtime.journal import AttemptKey
 
 ENHANCEMENT = ProcessType.VIDEO_ENHANCEMENT
-LIMIT_S = 60.0
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A consumer and everything around it."""
-
-    consumer: TaskConsumer
-    sink: Sink
-    feed: SharedFeed
-    journal: Journal
-
-    async def run(self, task: FileTask, **fields: Any) -> TestDelivery:
-        """Process one delivery to its end."""
-        delivery = TestDelivery(task, self.sink, **fields)
-        async with asyncio.timeout(LIMIT_S):
-            await self.consumer.process_message(delivery)
-        return delivery
-
-    async def wait_state(self, state: WorkerState) -> None:
-        await self.sink.wait_for(lambda: any(beat.state is state for beat in self.sink.heartbeats[-1:]))
-
-
-@asynccontextmanager
-async def _bench(folder: Path, **changes: Any) -> AsyncIterator[Bench]:
-    config = make_config(folder, **changes)
-    sink, feed = Sink(), SharedFeed()
-    with ExitStack() as stack:
-        identity = stack.enter_context(claim_identity(config.state_folder, "enhance", ENHANCEMENT))
-        journal = Journal(identity.folder / "journal.sqlite3")
-        journal.open()
-        stack.callback(journal.close)
-        work = EnhancementWork(WorkOptions(config, identity.worker_id))
-        consumer = TaskConsumer(
-            ConsumerParts(identity, work, config, journal, sink, feed, JOBS, disk_check_s=0.1)
-        )
-        await consumer.start()
-        try:
-            yield Bench(consumer, sink, feed, journal)
-        finally:
-            await consumer.aclose()
 
 
 async def test_the_final_status_is_safe_before_the_acknowledgement(tmp_path: Path) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         await bench.run(make_task(make_source(tmp_path), tmp_path / "out"))
     assert bench.sink.events == ["final completed", "ack"]
     assert bench.sink.statuses[0].stage is Stage.PROBING
@@ -83,7 +27,7 @@ async def test_the_final_status_is_safe_before_the_acknowledgement(tmp_path: Pat
 async def test_a_failed_attempt_is_reported_and_acknowledged_never_requeued(
     tmp_path: Path, order: str
 ) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         delivery = await bench.run(make_task(make_source(tmp_path, **{"raise": order}), tmp_path / "out"))
     assert delivery.endings == ["ack"]
     assert bench.sink.events == ["final failed", "ack"]
@@ -94,7 +38,7 @@ async def test_a_failed_attempt_is_reported_and_acknowledged_never_requeued(
 
 @pytest.mark.expects_errors
 async def test_a_source_that_changes_while_it_is_worked_on_yields_nothing(tmp_path: Path) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         await bench.run(make_task(make_source(tmp_path, change_source=True), tmp_path / "out"))
     error = bench.sink.finals[0].error
     assert error is not None
@@ -103,7 +47,7 @@ async def test_a_source_that_changes_while_it_is_worked_on_yields_nothing(tmp_pa
 
 
 async def test_unreadable_messages_are_rejected_without_requeueing(tmp_path: Path) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         delivery = TestDelivery(b"rubbish", bench.sink)
         await bench.consumer.process_message(delivery)
     assert delivery.endings == ["reject False"]
@@ -112,7 +56,7 @@ async def test_unreadable_messages_are_rejected_without_requeueing(tmp_path: Pat
 async def test_the_same_attempt_delivered_twice_is_worked_on_once(tmp_path: Path) -> None:
     marker, gate = tmp_path / "marker", tmp_path / "gate"
     task = make_task(make_source(tmp_path, marker=str(marker), gate=str(gate)), tmp_path / "out")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         both = [asyncio.create_task(bench.run(task)), asyncio.create_task(bench.run(task, redelivered=True))]
         await until(marker.exists)
         gate.touch()
@@ -125,7 +69,7 @@ async def test_the_same_attempt_delivered_twice_is_worked_on_once(tmp_path: Path
 async def test_a_redelivered_failure_is_answered_from_memory(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     task = make_task(make_source(tmp_path, die="exit", marker=str(marker)), tmp_path / "out")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         await bench.run(task)
         again = await bench.run(task, redelivered=True)
     assert again.endings == ["ack"]
@@ -138,9 +82,9 @@ async def test_a_redelivered_failure_is_answered_from_memory(tmp_path: Path) -> 
 async def test_an_attempt_that_ended_the_worker_too_often_is_given_up(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     task = make_task(make_source(tmp_path, marker=str(marker)), tmp_path / "out")
-    async with _bench(tmp_path, max_processing_attempts=2) as bench:
+    async with consumer_bench(tmp_path, max_processing_attempts=2) as bench:
         for _ in range(2):
-            bench.journal.begin((task.file_id, ENHANCEMENT, task.attempt))
+            bench.journal.begin(AttemptKey.of(task, ENHANCEMENT))
         await bench.run(task, redelivered=True)
     error = bench.sink.finals[0].error
     assert error is not None
@@ -149,7 +93,7 @@ async def test_an_attempt_that_ended_the_worker_too_often_is_given_up(tmp_path: 
 
 
 async def test_three_different_files_set_the_worker_aside_and_it_gives_tasks_back(tmp_path: Path) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         for number in range(3):
             bad = make_source(tmp_path, f"{number}.mov", die="exit")
             await bench.run(make_task(bad, tmp_path / "out", file_id=f"bad-{number}"))
@@ -167,7 +111,7 @@ async def test_three_different_files_set_the_worker_aside_and_it_gives_tasks_bac
     "order", ["not_a_video", "no_frames", "dimensions_out_of_range", "output_not_writable"]
 )
 async def test_bad_files_do_not_count_against_the_worker(tmp_path: Path, order: str) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         for number in range(4):
             bad = make_source(tmp_path, f"{number}.mov", **{"raise": order})
             await bench.run(make_task(bad, tmp_path / "out", file_id=f"bad-{number}"))
@@ -178,7 +122,7 @@ async def test_a_worker_without_the_shared_folder_does_not_fail_everybodys_files
     source = make_source(tmp_path)
     task = make_task(source, tmp_path / "out")
     gone = task.source.model_copy(update={"uri": "file:///no/such/share/clip.mov"})
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         for number in range(3):
             await bench.run(task.model_copy(update={"file_id": f"f-{number}", "source": gone}))
         assert bench.consumer.state is WorkerState.SET_ASIDE
@@ -189,7 +133,7 @@ async def test_a_full_disk_stops_the_worker_until_there_is_room(
 ) -> None:
     room = {"is_there": False}
     monkeypatch.setattr(consumer_module, "has_room", lambda folder, floor: room["is_there"])
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         await bench.run(make_task(make_source(tmp_path, "full.mov", **{"raise": "full"}), tmp_path / "out"))
         await bench.wait_state(WorkerState.DISK_FULL)
         good = make_task(make_source(tmp_path), tmp_path / "out", file_id="good")
@@ -200,7 +144,7 @@ async def test_a_full_disk_stops_the_worker_until_there_is_room(
 
 
 async def test_pause_and_resume(tmp_path: Path) -> None:
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         bench.consumer.handle_control(ControlMessage(action=ControlAction.PAUSE, worker_id="somebody-else"))
         await bench.wait_state(WorkerState.IDLE)
         bench.consumer.handle_control(ControlMessage(action=ControlAction.PAUSE))
@@ -214,7 +158,7 @@ async def test_an_own_task_keeps_shared_ones_away(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     own = make_task(make_source(tmp_path, gate=str(gate)), tmp_path / "out")
     shared = make_task(make_source(tmp_path, "b.mov"), tmp_path / "out", file_id="shared")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         running = asyncio.create_task(bench.run(own, key="worker.me"))
         await bench.wait_state(WorkerState.BUSY)
         assert (await bench.run(shared)).endings == ["nack True"]
@@ -227,7 +171,7 @@ async def test_an_own_task_keeps_shared_ones_away(tmp_path: Path) -> None:
 async def test_a_cancelled_task_is_killed_reported_and_leaves_nothing(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     task = make_task(make_source(tmp_path, hang=True, marker=str(marker)), tmp_path / "out")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         running = asyncio.create_task(bench.run(task))
         await until(marker.exists)
         cancel = ControlMessage(action=ControlAction.CANCEL, client_id="client-1", file_id="file-1")
@@ -246,7 +190,7 @@ async def test_a_cancelled_task_is_killed_reported_and_leaves_nothing(tmp_path: 
 async def test_stopping_in_the_middle_gives_the_task_back(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     task = make_task(make_source(tmp_path, hang=True, marker=str(marker)), tmp_path / "out")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         delivery = TestDelivery(task, bench.sink)
         bench.consumer.accept(delivery)
         await until(marker.exists)
@@ -258,9 +202,9 @@ async def test_stopping_in_the_middle_gives_the_task_back(tmp_path: Path) -> Non
 
 async def test_the_time_limit_is_the_stricter_of_task_and_worker(tmp_path: Path) -> None:
     hanging = make_source(tmp_path, hang=True)
-    async with _bench(tmp_path, processing_timeout_s=0.5) as bench:
+    async with consumer_bench(tmp_path, processing_timeout_s=0.5) as bench:
         await bench.run(make_task(hanging, tmp_path / "out", timeout_s=600))
-    async with _bench(tmp_path) as other:
+    async with consumer_bench(tmp_path) as other:
         await other.run(make_task(hanging, tmp_path / "out", timeout_s=0.5))
     for sink in (bench.sink, other.sink):
         error = sink.finals[0].error
@@ -270,7 +214,7 @@ async def test_the_time_limit_is_the_stricter_of_task_and_worker(tmp_path: Path)
 
 async def test_the_heartbeat_tells_what_is_done_and_how_fast(tmp_path: Path) -> None:
     task = make_task(make_source(tmp_path, steps=8, step_s=0.15), tmp_path / "out")
-    async with _bench(tmp_path) as bench:
+    async with consumer_bench(tmp_path) as bench:
         running = asyncio.create_task(bench.run(task))
         await bench.wait_state(WorkerState.BUSY)
         await running

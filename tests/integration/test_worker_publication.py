@@ -19,7 +19,7 @@ from workers.media.jobs import EnhancementJob, EnhancementOutcome, MetadataJob, 
 from workers.protocol.messages import FileTask, OutputTarget
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType
-from workers.runtime import files, publication, work
+from workers.runtime import attempts, files, publication
 from workers.runtime.publication import Destination, PublishedEnhancement
 from workers.runtime.sources import FolderMissingError, check_source, uri_from_path
 from workers.runtime.workspace import DiskFullError, Workspace, check_room, has_room
@@ -29,7 +29,7 @@ ENHANCEMENT = ProcessType.VIDEO_ENHANCEMENT
 
 def _publish(task: FileTask) -> PublishedEnhancement:
     """An attempt without its child process."""
-    destination = work.locate(task, ())
+    destination = attempts.locate(task, ())
     destination.videos.mkdir(parents=True, exist_ok=True)
     destination.documents.mkdir(parents=True, exist_ok=True)
     with Workspace.create(destination.videos, task.file_id, ENHANCEMENT, task.attempt) as workspace:
@@ -48,7 +48,7 @@ def _outcome(task: FileTask, destination: Destination, workspace: Workspace) -> 
             workspace.path,
             task.output.stem + ".mp4",
             task.settings,
-            work.settings_key(task),
+            attempts.settings_key(task),
         ),
         lambda progress: None,
     )
@@ -68,7 +68,7 @@ def test_results_are_siblings_and_no_workspace_is_left(tmp_path: Path) -> None:
 def test_the_very_file_that_was_verified_gets_the_final_name(tmp_path: Path) -> None:
     """Renamed in one step: a copy could be seen, or left behind, half written."""
     task = make_task(make_source(tmp_path), tmp_path / "out")
-    destination = work.locate(task, ())
+    destination = attempts.locate(task, ())
     destination.videos.mkdir()
     with Workspace.create(destination.videos, task.file_id, ENHANCEMENT, 1) as workspace:
         outcome = _outcome(task, destination, workspace)
@@ -100,7 +100,7 @@ def test_the_source_is_never_replaced(tmp_path: Path) -> None:
 def test_a_finished_output_is_recognised_by_its_bytes(tmp_path: Path) -> None:
     task = make_task(make_source(tmp_path), tmp_path / "out")
     published = _publish(task)
-    destination, key = work.locate(task, ()), work.settings_key(task)
+    destination, key = attempts.locate(task, ()), attempts.settings_key(task)
     found = publication.find_finished(destination, key)
     assert found is not None
     assert found.video == published.video
@@ -121,7 +121,7 @@ def test_the_output_of_another_wish_is_not_taken_for_this_one(tmp_path: Path, ch
         "source": {"source": task.source.model_copy(update={"mtime_ns": 5})},
     }
     other = task.model_copy(update=changes[change])
-    assert publication.find_finished(work.locate(other, ()), work.settings_key(other)) is None
+    assert publication.find_finished(attempts.locate(other, ()), attempts.settings_key(other)) is None
     assert _publish(other).video.name == "clip (2).mp4"
 
 
@@ -193,7 +193,7 @@ def test_killed_between_two_steps_the_next_attempt_makes_it_good(tmp_path: Path,
     task = make_task(source, out)
     published = _publish(task)
     assert published.was_found == (step == "after")
-    found = publication.find_finished(work.locate(task, ()), work.settings_key(task))
+    found = publication.find_finished(attempts.locate(task, ()), attempts.settings_key(task))
     assert found is not None
     assert [path.name for path in out.glob("*.mp4")] == ["clip.mp4"]
     assert not (out / ".vidproc").exists()
@@ -216,7 +216,7 @@ def test_metadata_replaces_its_own_and_spares_others(tmp_path: Path) -> None:
     source = make_source(tmp_path)
     stems = []
     for file_id in ("file-1", "file-1", "file-2"):
-        destination = work.locate(make_task(source, tmp_path, file_id=file_id), ())
+        destination = attempts.locate(make_task(source, tmp_path, file_id=file_id), ())
         with Workspace.create(tmp_path, file_id, ProcessType.METADATA_EXTRACTION, 1) as workspace:
             outcome = worker_jobs.run(
                 MetadataJob(file_id, source, workspace.path, "clip.contact.jpg"), lambda progress: None
@@ -309,9 +309,9 @@ def test_a_link_out_of_the_roots_is_refused(tmp_path: Path) -> None:
     (root / "clip.mov").symlink_to(outside / "clip.mov")
     for source, out in ((root / "clip.mov", root), (make_source(root, "own.mov"), root / "link")):
         with pytest.raises(TaskFailedError) as failure:
-            work.locate(make_task(source, out), (root,))
+            attempts.locate(make_task(source, out), (root,))
         assert failure.value.code is ErrorCode.PATH_NOT_ALLOWED
-    work.locate(make_task(root / "own.mov", root / "new folder"), (root,))
+    attempts.locate(make_task(root / "own.mov", root / "new folder"), (root,))
 
 
 # ---------------------------------------------------------------- room
@@ -346,7 +346,7 @@ def test_a_full_disk_is_told_with_numbers(small_disk: Path) -> None:
 
 def test_a_disk_that_fills_up_while_publishing_leaves_no_final_name(small_disk: Path, tmp_path: Path) -> None:
     task = make_task(make_source(tmp_path), small_disk / "out")
-    destination = work.locate(task, ())
+    destination = attempts.locate(task, ())
     destination.videos.mkdir()
     with Workspace.create(destination.videos, task.file_id, ENHANCEMENT, 1) as workspace:
         outcome = _outcome(task, destination, workspace)
@@ -367,6 +367,6 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     blocked.write_bytes(b"")
     task = make_task(make_source(tmp_path), blocked)
     with pytest.raises(TaskFailedError) as failure:
-        work.prepare(work.locate(task, ()), task, ENHANCEMENT, make_config(tmp_path))
+        attempts.prepare(attempts.locate(task, ()), task, ENHANCEMENT, make_config(tmp_path))
     assert failure.value.code is ErrorCode.OUTPUT_NOT_WRITABLE
     assert "a file" in failure.value.message

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, QUrl
 from PySide6.QtWidgets import QApplication
 
 from vidproc_desktop.ui.preview.players import PairedPlayer, Show
+from vidproc_desktop.ui.preview.reel import whole
 
 _TICK_MS = 100
 
@@ -29,7 +30,7 @@ class Cycles(QObject):
         self._ticks_left -= 1
         if self._player is None:
             self._player = PairedPlayer(self)
-            self._player.load(self._film, self._film, Show.BEFORE)
+            self._player.load(self._film, whole(self._film), Show.BEFORE)
         else:
             self._player.close()
             self._player = None

@@ -1,14 +1,22 @@
 """Records and a session to drive the widgets with, without a broker, a store or a worker."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport, Refusal, TaskRecord
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved, IntakeFinished
-from workers.protocol.messages import EnhancementResult, MediaSummary, MetadataResult, TaskError
+from workers.protocol.messages import (
+    AnalysisResult,
+    EnhancementResult,
+    MediaSummary,
+    MetadataResult,
+    SegmentResult,
+    TaskError,
+)
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan, segment_part
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status
 
@@ -65,6 +73,72 @@ def working(
     return replace(base, enhancement=enhancement)
 
 
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a test's file: its length, and how far it is."""
+
+    status: Status = Status.PENDING
+    progress: float = 0.0
+    worker: str | None = None
+    message: str = ""
+    """Why its last attempt failed."""
+    duration_s: float = 30.0
+    video: Path | None = None
+
+
+DONE = Segment(Status.COMPLETED, 100.0)
+
+
+def spans(segments: Sequence[Segment]) -> tuple[SegmentSpan, ...]:
+    found: list[SegmentSpan] = []
+    start_s = 0.0
+    for number, segment in enumerate(segments):
+        found.append(
+            SegmentSpan(
+                number=number,
+                first=round(start_s * 30),
+                count=max(1, round(segment.duration_s * 30)),
+                start_s=start_s,
+                duration_s=segment.duration_s,
+            )
+        )
+        start_s += segment.duration_s
+    return tuple(found)
+
+
+def part_task(base: FileRecord, part: PartName, status: Status, progress: float = 0.0) -> TaskRecord:
+    return TaskRecord(
+        base.file_id, ProcessType.VIDEO_ENHANCEMENT, status=status, progress=progress, part=part
+    )
+
+
+def in_parts(
+    base: FileRecord, *segments: Segment, assembly: Status | None = None, stage: Stage = Stage.ENHANCING
+) -> FileRecord:
+    """A file whose analysis is done and whose segments are as given."""
+    analysis = replace(
+        part_task(base, ANALYSIS, Status.COMPLETED, 100.0),
+        result=AnalysisResult(plan_sha256="0" * 64, spans=spans(segments)),
+    )
+    last = () if assembly is None else (part_task(base, ASSEMBLY, assembly, 20.0),)
+    progress = sum(segment.progress for segment in segments) / max(1, len(segments))
+    row = working(base, progress, stage=stage)
+    made = (_segment_task(base, number, segment) for number, segment in enumerate(segments))
+    return replace(row, parts=(analysis, *made, *last))
+
+
+def _segment_task(base: FileRecord, number: int, segment: Segment) -> TaskRecord:
+    video = segment.video or Path(f"/videos/.vidproc/parts-1/segment-{number:05}.mp4")
+    result = SegmentResult(video_uri=video.as_uri(), pictures=900, size_bytes=1, seconds=1.0)
+    error = TaskError(code=ErrorCode.ENCODER_FAILED, message=segment.message) if segment.message else None
+    return replace(
+        part_task(base, segment_part(number), segment.status, segment.progress),
+        worker_id=WorkerId(segment.worker) if segment.worker else None,
+        error=error,
+        result=result if segment.status is Status.COMPLETED else None,
+    )
+
+
 def failed(base: FileRecord, message: str, code: ErrorCode = ErrorCode.ENCODER_FAILED) -> FileRecord:
     error = TaskError(code=code, message=message, detail="exit status 1", log_tail=("line one", "line two"))
     return replace(
@@ -115,14 +189,14 @@ def described(base: FileRecord, document: Path, sheet: Path | None = None) -> Fi
 class RecordedSession:
     """A `SessionApi` that holds rows, tells its listeners, and writes down what it was asked for."""
 
-    def __init__(self, files: Sequence[FileRecord] = ()) -> None:
+    def __init__(self, files: Sequence[FileRecord] = (), workers: Sequence[WorkerView] = ()) -> None:
         self.events = EventHub()
         self.asked: list[tuple[str, object]] = []
         self.folders: list[Path | None] = []
         self.answer = ConnectionReport(is_ok=True, message="Connected to RabbitMQ 3.10.8.")
         self.error: Exception | None = None
         self._files = {file.file_id: file for file in files}
-        self._workers: tuple[WorkerView, ...] = ()
+        self._workers = tuple(workers)
         self._count = 1
 
     def put(self, *files: FileRecord) -> None:

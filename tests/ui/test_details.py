@@ -284,7 +284,7 @@ def _worker(number: int, **changes: object) -> WorkerView:
 
 
 def test_workers_are_listed_with_what_they_do(theme: Theme, qtbot: QtBot, qtmodeltester: ModelTester) -> None:
-    dock = WorkersDock(theme)
+    dock = WorkersDock(theme, lambda _file_id: None)
     qtbot.addWidget(dock)
     busy = CurrentTask(
         file_id="f1", client_id="c", process_type=ProcessType.VIDEO_ENHANCEMENT, attempt=1,
@@ -311,7 +311,7 @@ def test_workers_are_listed_with_what_they_do(theme: Theme, qtbot: QtBot, qtmode
 
 
 def test_workers_here_can_be_started_and_stopped(theme: Theme, qtbot: QtBot) -> None:
-    dock = WorkersDock(theme)
+    dock = WorkersDock(theme, lambda _file_id: None)
     qtbot.addWidget(dock)
     dock.show_count(1)
     assert not dock._apply.isEnabled()

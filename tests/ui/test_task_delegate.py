@@ -122,7 +122,7 @@ def test_right_to_left_bars_grow_from_the_right(painted: _Painted) -> None:
     option.rect = QRect(0, 0, _WIDTH_PX, ROW_HEIGHT_PX)
     option.direction = Qt.LayoutDirection.RightToLeft
     painter = QPainter(image)
-    painted.delegate.paint_bar(painter, option, row.enhancement)
+    painted.delegate.paint_bar(painter, option, row.enhancement, row)
     painter.end()
     accent = painted.theme.colours.accent
     columns = [

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from workers.protocol.messages import ControlMessage, FileTask, StatusMessage, TaskError
+from workers.protocol.messages import AnyWorkTask, ControlMessage, FileTask, StatusMessage, TaskError
 from workers.protocol.model import WorkerId
+from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType, Status
 
-type DeliveryKey = tuple[str, ProcessType]
+type DeliveryKey = tuple[str, ProcessType, PartName | None]
+"""File, process, and which part of it; None: the whole file in one task."""
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One process of one file, from its publishing to its final status."""
+    """One process of one file, or one part of it, from its publishing to its final status."""
 
-    task: FileTask
+    task: AnyWorkTask
     process_type: ProcessType
     target: WorkerId | None = None
     """Only this worker, as long as it is there."""
@@ -26,7 +28,14 @@ class Delivery:
     @property
     def key(self) -> DeliveryKey:
         """One task of this key is under way at a time."""
-        return self.task.file_id, self.process_type
+        return self.task.file_id, self.process_type, self.task.part
+
+    @property
+    def message(self) -> AnyWorkTask:
+        """The task as its worker gets it: of a whole file, this process only."""
+        if isinstance(self.task, FileTask):
+            return self.task.model_copy(update={"process_types": (self.process_type,)})
+        return self.task
 
     def note(self, status: StatusMessage) -> None:
         """Remember how far it came."""
@@ -41,6 +50,7 @@ class Delivery:
             file_id=self.task.file_id,
             client_id=self.task.client_id,
             process_type=self.process_type,
+            part=self.task.part,
             status=status,
             progress=self.progress,
             error=error,
@@ -59,9 +69,9 @@ class DeliveryQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, task: FileTask, target: WorkerId | None) -> None:
+    def put(self, task: AnyWorkTask, target: WorkerId | None) -> None:
         """Add every process of a task. A key that waits already is replaced: the newer attempt counts."""
-        for process_type in task.process_types:
+        for process_type in _process_types(task):
             delivery = Delivery(task, process_type, target)
             self._waiting = [other for other in self._waiting if other.key != delivery.key]
             self._waiting.append(delivery)
@@ -93,12 +103,18 @@ class DeliveryQueue:
         return dropped
 
 
+def _process_types(task: AnyWorkTask) -> tuple[ProcessType, ...]:
+    """Parts are parts of an enhancement."""
+    return task.process_types if isinstance(task, FileTask) else (ProcessType.VIDEO_ENHANCEMENT,)
+
+
 def concerns(message: ControlMessage, delivery: Delivery) -> bool:
-    """True when a cancel means this delivery."""
+    """True when a cancel means this delivery: one without a part means the whole file's task, and none of its parts."""
     task = delivery.task
     return (
         message.client_id in (None, task.client_id)
         and message.file_id in (None, task.file_id)
         and message.process_type in (None, delivery.process_type)
+        and message.part == task.part
         and (message.attempt is None or task.attempt <= message.attempt)
     )

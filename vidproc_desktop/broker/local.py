@@ -22,7 +22,7 @@ from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.ports import BrokerSink
 from vidproc_desktop.services.spawn import Background
 from workers.protocol.codec import AnyFromWorker
-from workers.protocol.messages import ControlMessage, FileTask, StatusMessage, WorkerHeartbeat
+from workers.protocol.messages import AnyWorkTask, ControlMessage, StatusMessage, WorkerHeartbeat
 from workers.protocol.model import WorkerId
 from workers.protocol.states import ControlAction, Status, WorkerState
 
@@ -80,7 +80,7 @@ class LocalBroker:
             self._tell(BrokerState.STOPPED, "Stopped.")
             self._sink = None
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         """Take responsibility for a task. Raises UserFacingError when this broker was stopped."""
         if self._sink is None:
             raise UserFacingError(UserErrorCode.NO_WORKER, "The workers on this computer were stopped.")
@@ -172,7 +172,7 @@ class LocalBroker:
         place.kill()
 
     def _take_status(self, place: Place, status: StatusMessage) -> None:
-        delivery = place.held.get((status.file_id, status.process_type))
+        delivery = place.held.get((status.file_id, status.process_type, status.part))
         if delivery is not None and delivery.task.attempt == status.attempt:
             delivery.note(status)
             if status.status.is_final:

@@ -93,7 +93,7 @@ class Place:
         """Give a task to the process here."""
         assert self._process is not None
         self.held[delivery.key] = delivery
-        self._process.send(delivery.task.model_copy(update={"process_types": (delivery.process_type,)}))
+        self._process.send(delivery.message)
 
     def control(self, message: ControlMessage) -> None:
         """Tell the process here."""

@@ -23,11 +23,11 @@ from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from workers.protocol.codec import (
     MAX_MESSAGE_BYTES,
     AnyFromWorker,
+    AnyToWorker,
     UndecodableMessage,
     decode_from_worker,
     encode,
 )
-from workers.protocol.messages import ControlMessage, FileTask, PreviewTask, ProbeTask
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class WorkerProcess:
                 hint="Installing Vidproc again may help.",
             ) from error
 
-    def send(self, message: FileTask | ProbeTask | PreviewTask | ControlMessage) -> None:
+    def send(self, message: AnyToWorker) -> None:
         """Hand over one message; never waits. A process that has ended gets nothing, and its end is reported."""
         self._outgoing.put(encode(message) + b"\n")
 

@@ -25,12 +25,12 @@ class BarView(ErrorView):
     def __init__(self, out: TextIO, err: TextIO) -> None:
         super().__init__(err)
         self._console = Console(file=out, highlight=False)
-        name = Column(ratio=2, no_wrap=True, overflow="ellipsis")
+        name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         state = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._progress = Progress(
             TextColumn("{task.fields[name]}", table_column=name),
             TextColumn("{task.fields[state]}", table_column=state),
-            BarColumn(bar_width=None, table_column=Column(ratio=2)),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
             TextColumn("{task.percentage:>3.0f} %"),
             _FieldColumn("speed", 11),
             _FieldColumn("left", 8),
@@ -64,7 +64,7 @@ class BarView(ErrorView):
         self._progress.update(
             self._bars[file.file_id],
             completed=state.percent,
-            state=state.words,
+            state=state.short_words,
             speed=f"{state.frames_per_s:.1f} fps" if state.frames_per_s else "",
             left=_clock(state.remaining_s),
         )

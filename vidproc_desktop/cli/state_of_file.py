@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
+from vidproc_desktop.domain.segment_cells import SegmentCount, segment_count
 from workers.protocol.states import ProcessType, Stage, Status
 
 _STAGE_WORDS: Final = {
@@ -17,6 +18,7 @@ _STAGE_WORDS: Final = {
     Stage.REMUXING: "copying streams",
     Stage.READING_PICTURES: "reading pictures",
     Stage.VERIFYING: "verifying",
+    Stage.ASSEMBLING: "putting together",
     Stage.PUBLISHING: "finishing",
 }
 _ENHANCEMENT_WEIGHT: Final = 0.95
@@ -31,6 +33,19 @@ class FileState:
     percent: float
     frames_per_s: float | None
     remaining_s: float | None
+    segments: SegmentCount | None = None
+    """Of an unfinished enhancement in parts."""
+
+    @property
+    def segment_words(self) -> str:
+        """`, segments 7/12`, or nothing."""
+        return "" if self.segments is None else f", segments {self.segments.done}/{self.segments.total}"
+
+    @property
+    def short_words(self) -> str:
+        """For a narrow column: `segments 7/12` while they are made, otherwise what is done."""
+        is_enhancing = self.words == _STAGE_WORDS[Stage.ENHANCING]
+        return self.segment_words.removeprefix(", ") if self.segments and is_enhancing else self.words
 
 
 def wanted_tasks(file: FileRecord) -> tuple[TaskRecord, ...]:
@@ -47,7 +62,10 @@ def describe(file: FileRecord) -> FileState:
     """Words and percent: of the enhancement while it runs, of the metadata otherwise."""
     tasks = wanted_tasks(file)
     leading = next((task for task in tasks if not task.status.is_final), tasks[0])
-    return FileState(_words(file, leading), _percent(tasks), leading.frames_per_s, leading.remaining_s)
+    segments = None if file.enhancement.status is Status.COMPLETED else segment_count(file)
+    return FileState(
+        _words(file, leading), _percent(tasks), leading.frames_per_s, leading.remaining_s, segments
+    )
 
 
 def _percent(tasks: tuple[TaskRecord, ...]) -> float:

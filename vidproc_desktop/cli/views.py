@@ -6,6 +6,7 @@ Knows text streams and the values of the core; decides nothing.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Final, Protocol, TextIO
 
 from vidproc_desktop.cli.outcome import Outcome
@@ -139,7 +140,7 @@ class LineView(ErrorView):
         self._said[file.file_id] = state.words, max(step, last_step)
         speed = f", {state.frames_per_s:.1f} frames/s" if state.frames_per_s else ""
         left = f", {state.remaining_s:.0f} s left" if state.remaining_s else ""
-        self._print(f"{file.name}: {state.words} {state.percent:.0f} %{speed}{left}")
+        self._print(f"{file.name}: {state.words} {state.percent:.0f} %{state.segment_words}{speed}{left}")
 
     def finished(self, file: FileRecord) -> None:
         """What became of it, and where it lies."""
@@ -200,6 +201,7 @@ class JsonView(ErrorView):
             percent=round(state.percent, 2),
             frames_per_s=state.frames_per_s,
             remaining_s=state.remaining_s,
+            segments=None if state.segments is None else asdict(state.segments),
         )
 
     def finished(self, file: FileRecord) -> None:

@@ -99,7 +99,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner(theme)
         self.side_pane = SidePane(theme)
         self.status_line = StatusLine(theme)
-        self.workers_dock = WorkersDock(theme, self)
+        self.workers_dock = WorkersDock(theme, model.record_of, self)
         self._side_action = QAction("Side pane", self)
         self._stack = QStackedWidget()
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -342,6 +342,7 @@ class MainWindow(QMainWindow):
 
     def _on_workers(self, workers: Sequence[WorkerView]) -> None:
         self.workers_dock.show_workers(workers)
+        self._model.show_workers(workers)
         if self._bridge.session is not None:
             self.workers_dock.show_count(self._bridge.session.worker_count())
 

@@ -111,7 +111,7 @@ COLUMNS: tuple[ColumnSpec, ...] = (
     ColumnSpec(
         "Enhancement",
         116,
-        lambda record: words.bar_words(record.enhancement),
+        words.enhancement_in_words,
         lambda record: _bar_key(record.enhancement),
         is_volatile=True,
         process_type=ProcessType.VIDEO_ENHANCEMENT,

@@ -11,16 +11,20 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.ui import words
 from vidproc_desktop.ui.icons import IconName, paint_icon
+from vidproc_desktop.ui.segment_bar import PLAIN_BAR_PX, STRIP_PX, PlainBar, paint_plain, paint_strip
+from vidproc_desktop.ui.segment_layout import SegmentStrip, segment_strip
 from vidproc_desktop.ui.task_columns import COLUMNS, Column
 from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.thumbnails import CORNER_PX, Thumbnails
+from workers.protocol.model import FileId
 from workers.protocol.states import Status
 
 ROW_HEIGHT_PX = 58
 THUMBNAIL_PX = QSize(72, 42)
 _PADDING_PX = 10
-_BAR_HEIGHT_PX = 6
+_MAX_STRIPS = 200
+"""Rows whose segments stay laid out: more than a screen shows."""
 _DOT_PX = 8
 _SMALL_SHARE = 0.88
 """Size of the second line compared to the first."""
@@ -39,6 +43,7 @@ class TaskDelegate(QStyledItemDelegate):
         self._small_fonts: dict[str, tuple[QFont, QFontMetrics]] = {}
         self._theme = theme
         self._thumbnails = thumbnails
+        self._strips: dict[FileId, tuple[tuple[TaskRecord, ...], int, SegmentStrip | None]] = {}
         self.hovered_row = -1
         """Row under the pointer; its whole width is lit."""
 
@@ -56,7 +61,7 @@ class TaskDelegate(QStyledItemDelegate):
         if column is Column.NAME:
             self._paint_name(painter, option, record)
         elif task is not None:
-            self.paint_bar(painter, option, task)
+            self.paint_bar(painter, option, task, record)
         elif column is Column.STATUS:
             self._paint_status(painter, option, record)
         else:
@@ -65,33 +70,47 @@ class TaskDelegate(QStyledItemDelegate):
 
     # ---------------------------------------------------------------- cells
 
-    def paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, task: TaskRecord) -> None:
-        """A label and below it a horizontal bar filled to the task's progress."""
+    def paint_bar(
+        self, painter: QPainter, option: QStyleOptionViewItem, task: TaskRecord, record: FileRecord
+    ) -> None:
+        """A label and below it a horizontal bar filled to the task's progress, or the file's segments as cells."""
         colours = self._theme.colours
         colour = self._bar_colour(task)
         inner = option.rect.adjusted(_PADDING_PX, 0, -_PADDING_PX, 0)
         metrics = option.fontMetrics
-        block = metrics.height() + 5 + _BAR_HEIGHT_PX
+        strip = self._strip(record, task, inner.width())
+        height = PLAIN_BAR_PX if strip is None else STRIP_PX
+        block = metrics.height() + 5 + height
         top = inner.y() + (inner.height() - block) // 2
         is_plain = task.status in (Status.PENDING, Status.PROCESSING, Status.CANCELLED)
         painter.setPen(colours.muted if is_plain else colour)
         label = QRect(inner.x(), top, inner.width(), metrics.height())
-        text = metrics.elidedText(words.bar_words(task), Qt.TextElideMode.ElideRight, inner.width())
+        said = words.with_count(words.bar_words(task), None if strip is None else strip.count)
+        text = metrics.elidedText(said, Qt.TextElideMode.ElideRight, inner.width())
         painter.drawText(label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        track = QRectF(inner.x(), top + metrics.height() + 5, inner.width(), _BAR_HEIGHT_PX)
-        painter.setBrush(colours.track)
-        painter.drawRoundedRect(track, _BAR_HEIGHT_PX / 2, _BAR_HEIGHT_PX / 2)
+        room = QRect(inner.x(), top + metrics.height() + 5, inner.width(), height)
         share = 1.0 if task.status is Status.COMPLETED else task.progress / 100
-        if share > 0:
-            filled = QRectF(track)
-            filled.setWidth(max(float(_BAR_HEIGHT_PX), track.width() * share))
-            if option.direction is Qt.LayoutDirection.RightToLeft:
-                filled.moveRight(track.right())
-            painter.setBrush(colour)
-            painter.drawRoundedRect(filled, _BAR_HEIGHT_PX / 2, _BAR_HEIGHT_PX / 2)
+        is_mirrored = option.direction is Qt.LayoutDirection.RightToLeft
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        bar = PlainBar(share, colour, colours.track)
+        if strip is None:
+            paint_plain(painter, room, bar, is_mirrored=is_mirrored)
+        else:
+            paint_strip(painter, room, strip, bar, colours, is_mirrored=is_mirrored)
+
+    def _strip(self, record: FileRecord, task: TaskRecord, width_px: int) -> SegmentStrip | None:
+        """The segments of a row, laid out once for as long as neither they nor the column change."""
+        if task is not record.enhancement or not record.parts or task.status is Status.COMPLETED:
+            return None
+        known = self._strips.get(record.file_id)
+        if known is not None and known[0] is record.parts and known[1] == width_px:
+            return known[2]
+        if len(self._strips) >= _MAX_STRIPS:
+            self._strips.clear()
+        strip = segment_strip(record, width_px)
+        self._strips[record.file_id] = record.parts, width_px, strip
+        return strip
 
     def _paint_name(self, painter: QPainter, option: QStyleOptionViewItem, record: FileRecord) -> None:
         rect = option.rect

@@ -5,15 +5,18 @@ It holds values and announces changes; it fetches nothing and decides nothing. S
 while a list sorted by key takes a few milliseconds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vidproc_desktop.domain.library import FileRecord
+from vidproc_desktop.domain.workers import WorkerView
 from vidproc_desktop.ui import words
+from vidproc_desktop.ui.segment_words import part_lines
 from vidproc_desktop.ui.task_columns import COLUMNS, Column
-from workers.protocol.model import FileId
+from workers.protocol.model import FileId, WorkerId
+from workers.protocol.states import ProcessType
 
 type AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -43,6 +46,7 @@ class TaskModel(QAbstractTableModel):
         super().__init__(parent)
         self._records: list[FileRecord] = []
         self._row_of: dict[FileId, int] = {}
+        self._hosts: Mapping[WorkerId, str] = {}
         self._sort_column: Column | None = None
         self._sort_order = Qt.SortOrder.AscendingOrder
         self._order_is_stale = False
@@ -68,12 +72,12 @@ class TaskModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return spec.display(record)
             case Qt.ItemDataRole.ToolTipRole:
-                return _tooltip(record)
+                return self._tooltip(record)
             case Qt.ItemDataRole.TextAlignmentRole:
                 side = Qt.AlignmentFlag.AlignRight if spec.is_right_aligned else Qt.AlignmentFlag.AlignLeft
                 return side | Qt.AlignmentFlag.AlignVCenter
             case Qt.ItemDataRole.AccessibleTextRole:
-                return accessible_text(record, Column(index.column()))
+                return self._accessible_text(record, Column(index.column()))
             case _:
                 return self._own_role(record, role, index.column())
 
@@ -154,6 +158,10 @@ class TaskModel(QAbstractTableModel):
         if self._order_is_stale:
             self._reorder()
 
+    def show_workers(self, workers: Iterable[WorkerView]) -> None:
+        """Know on which computer each worker runs, for the words about segments."""
+        self._hosts = {worker.worker_id: worker.host for worker in workers}
+
     # ---------------------------------------------------------------- looking things up
 
     def record(self, row: int) -> FileRecord:
@@ -189,6 +197,18 @@ class TaskModel(QAbstractTableModel):
             return words.error_in_words(record)
         return None
 
+    def _tooltip(self, record: FileRecord) -> str:
+        parts = "\n".join(part_lines(record, self._hosts))
+        more = (words.error_in_words(record), words.remarks_in_words(record), parts)
+        return "\n\n".join(part for part in (record.source_path, *more) if part)
+
+    def _accessible_text(self, record: FileRecord, column: Column) -> str:
+        """What a screen reader says for a cell; for the enhancement also who holds which part."""
+        text = accessible_text(record, column)
+        if COLUMNS[column].process_type is not ProcessType.VIDEO_ENHANCEMENT:
+            return text
+        return ". ".join((text, *part_lines(record, self._hosts)))
+
     def _index_rows(self) -> None:
         self._row_of = {record.file_id: row for row, record in enumerate(self._records)}
 
@@ -218,11 +238,6 @@ def accessible_text(record: FileRecord, column: Column) -> str:
         return f"{spec.title}: {spec.display(record) or words.NOTHING}"
     task = record.task(spec.process_type)
     return f"{spec.title}: {words.bar_words(task)}, {task.progress:.0f} percent"
-
-
-def _tooltip(record: FileRecord) -> str:
-    more = (words.error_in_words(record), words.remarks_in_words(record))
-    return "\n\n".join(part for part in (record.source_path, *more) if part)
 
 
 def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
+from vidproc_desktop.domain.segment_cells import SegmentCount, segment_count
 from workers.protocol.states import ProcessType, Stage, Status, WorkerState
 
 NOTHING = "–"
@@ -29,6 +30,7 @@ _STAGE_WORDS = {
     Stage.REMUXING: "Copying streams",
     Stage.READING_PICTURES: "Reading pictures",
     Stage.VERIFYING: "Checking result",
+    Stage.ASSEMBLING: "Putting together",
     Stage.PUBLISHING: "Saving",
 }
 
@@ -146,6 +148,8 @@ def _working_words(record: FileRecord) -> str:
     if task.status is not Status.PROCESSING:
         task = record.metadata
         words = "Reading metadata" if task.stage is not Stage.WAITING else "Starting"
+    elif task.stage is Stage.WAITING and record.parts:
+        words = "Waiting for a worker"
     else:
         words = _STAGE_WORDS[task.stage]
     number = round_attempt(task)
@@ -172,6 +176,17 @@ def bar_words(task: TaskRecord) -> str:
     if task.status is Status.PENDING and task.error is not None:
         return f"Attempt {round_attempt(task)}"
     return _BAR_WORDS[task.status]
+
+
+def enhancement_in_words(record: FileRecord) -> str:
+    """Text above the bar of the enhancement: `37 % · 7/12` while segments are made."""
+    is_done = record.enhancement.status is Status.COMPLETED
+    return with_count(bar_words(record.enhancement), None if is_done else segment_count(record))
+
+
+def with_count(words: str, count: SegmentCount | None) -> str:
+    """The words, and how many segments are finished."""
+    return words if count is None else f"{words} · {count.done}/{count.total}"
 
 
 def error_in_words(record: FileRecord, *, with_log: bool = False) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib import metadata
 
-from workers.media.jobs import EnhancementJob
+from workers.media.jobs import AssemblyJob, EnhancementJob
 from workers.media.material import Material
 from workers.media.notes import (
     audio_notes,
@@ -22,6 +22,7 @@ from workers.protocol.analysis import Analysis
 from workers.protocol.media import MediaInfo
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport, Note, NoteCode, StageSeconds
+from workers.protocol.segments import SegmentRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class SourceIdentity:
 class Findings:
     """Everything the stages of one enhancement found out."""
 
-    job: EnhancementJob
+    job: EnhancementJob | AssemblyJob
     identity: SourceIdentity
     info: MediaInfo
     source: Material
@@ -52,6 +53,8 @@ class Findings:
     timings: tuple[StageSeconds, ...]
     started_at: str
     finished_at: str
+    records: tuple[SegmentRecord, ...] = ()
+    """Of the segments, where the pictures were made in parts."""
 
 
 def program_version() -> str:
@@ -95,6 +98,8 @@ def account(found: Findings) -> EnhancementReport:
         started_at=found.started_at,
         finished_at=found.finished_at,
         program_version=program_version(),
+        segments=len(found.records) or None,
+        segment_workers=len({record.worker_id for record in found.records}) or None,
     )
 
 

@@ -6,6 +6,7 @@ that no request can wait for a frame that the producer will not make: there is n
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -43,16 +44,17 @@ class FrameWindow:
     """A window of decoded frames that moves over the file; use as a context manager.
 
     Args:
-        decoder: where frames come from; it is closed by the producer thread.
-        repair: gives every frame its time.
+        frames: in ascending order without a gap; entered and left by the producer thread.
         read_ahead: frames that may be decoded beyond the highest number asked for, at least 1.
+        first: number of the first of them; none before it may be asked for.
     """
 
-    def __init__(self, decoder: VideoDecoder, repair: TimestampRepair, *, read_ahead: int) -> None:
-        self._decoder = decoder
-        self._repair = repair
+    def __init__(
+        self, frames: AbstractContextManager[Iterator[TimedFrame]], *, read_ahead: int, first: int = 0
+    ) -> None:
+        self._frames = frames
         self._read_ahead = read_ahead
-        self._state = _State()
+        self._state = _State(wanted=first - 1, released=first)
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._produce, name="decode")
 
@@ -114,8 +116,8 @@ class FrameWindow:
     def _produce(self) -> None:
         state = self._state
         try:
-            with self._decoder as decoder:
-                for frame in timed_frames(decoder.frames(), self._repair):
+            with self._frames as frames:
+                for frame in frames:
                     with self._changed:
                         self._changed.wait_for(
                             lambda: frame.number <= state.wanted + self._read_ahead or state.stopped  # noqa: B023  # called within this turn only
@@ -131,6 +133,13 @@ class FrameWindow:
             with self._changed:
                 state.ended = True
                 self._changed.notify_all()
+
+
+@contextmanager
+def repaired(decoder: VideoDecoder, repair: TimestampRepair) -> Iterator[Iterator[TimedFrame]]:
+    """Every frame of a stream, with times that follow each other; the decoder is closed at the end."""
+    with decoder:
+        yield timed_frames(decoder.frames(), repair)
 
 
 def timed_frames(pictures: Iterator[VideoFrame], repair: TimestampRepair) -> Iterator[TimedFrame]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workers.media.noise import BLOCK_PX, estimate_noise
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
+from workers.protocol.segments import GateMeasures
 from workers.protocol.steps import DenoiseStep, GrainStep, StabiliseStep
 
 type Luma = NDArray[np.uint8]
@@ -75,6 +76,28 @@ class Gate:
             self._newly_clipped += int((clipped & ~clipped_before).sum())
         self._pixels += int(filtered.size)
         self._add_flat(plain, sample.expected, filtered)
+
+    def merge(self, measures: GateMeasures) -> None:
+        """Add what another gate of the same plan has measured on other samples."""
+        self._before += measures.sigmas_before
+        self._after += measures.sigmas_after
+        self._newly_clipped += measures.newly_clipped
+        self._pixels += measures.pixels
+        self._flat_error += measures.flat_error
+        self._flat_pixels += measures.flat_pixels
+        self._samples += measures.samples
+
+    def measures(self) -> GateMeasures:
+        """What was measured so far."""
+        return GateMeasures(
+            sigmas_before=tuple(self._before),
+            sigmas_after=tuple(self._after),
+            newly_clipped=self._newly_clipped,
+            pixels=self._pixels,
+            flat_error=self._flat_error,
+            flat_pixels=self._flat_pixels,
+            samples=self._samples,
+        )
 
     def result(self) -> GateResult:
         """The judgement over all samples."""

@@ -53,7 +53,7 @@ class PacketScan:
     end: int | None
     """Largest pts + duration, in ticks."""
     last_duration: int
-    """Duration of the packet that ends last as its container states it, in ticks; 0 where it does not. Of a stream
+    """Duration of the picture that is shown last as its container states it, in ticks; 0 where it does not. Of a stream
     without timestamps the duration of its packets."""
     is_variable: bool
     """True when the pictures are not evenly spaced, rounding to the time base aside."""
@@ -118,6 +118,7 @@ class _Tally:
     damaged: int = 0
     size_bytes: int = 0
     end: int | None = None
+    last_pts: int | None = None
     last_duration: int = 0
     last_dts: int | None = None
 
@@ -143,9 +144,10 @@ class _Tally:
         self.pts.append(pts)
         if packet.is_keyframe:
             self.keyframe_pts.append(pts)
-        end = pts + (packet.duration or 0)
-        if self.end is None or end > self.end:
-            self.end, self.last_duration = end, packet.duration or 0
+        duration = packet.duration or 0
+        self.end = pts + duration if self.end is None else max(self.end, pts + duration)
+        if self.last_pts is None or pts >= self.last_pts:
+            self.last_pts, self.last_duration = pts, duration
 
     def finish(self, stream: Stream) -> PacketScan:
         """The frozen value."""

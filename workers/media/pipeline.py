@@ -1,14 +1,14 @@
-"""Decode, filter and encode at the same time: three threads with a few pictures between them."""
+"""Encode beside decoding and filtering: threads with a few pictures between them."""
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Self
 
 from av.video.frame import VideoFrame
 
-from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder
-from workers.media.frames import FrameWindow
+from workers.media.encode import VideoEncoder
+from workers.media.picture_stream import TimedPicture
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
 
@@ -18,7 +18,6 @@ _WAITING_PX: Final = 4 * 1920 * 1080
 """Pixels that wait between two threads: small pictures come in bursts, of large ones two bridge any gap."""
 
 type PacketSink = Callable[[list[MediaPacket]], None]
-type TimedPicture = tuple[VideoFrame, FrameTime]
 
 
 def waiting_pictures(width_px: int, height_px: int) -> int:
@@ -95,17 +94,3 @@ class EncoderThread:
             self._error = error
             while self._pictures.get() is not None:
                 pass
-
-
-def unfiltered_pictures(window: FrameWindow, width: int, height: int) -> Iterator[TimedPicture]:
-    """Decoded pictures as they are; only one that differs from the first in size or format is converted."""
-    number = 0
-    while (frame := window.frame(number)) is not None:
-        picture = frame.picture
-        if (picture.width, picture.height, picture.format.name) != (width, height, OUTPUT_PIXEL_FORMAT):
-            picture = picture.reformat(
-                width=width, height=height, format=OUTPUT_PIXEL_FORMAT, interpolation="BICUBIC"
-            )
-        yield picture, frame.time
-        number += 1
-        window.release(number)

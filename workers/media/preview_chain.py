@@ -11,13 +11,13 @@ from typing import Final
 from workers.media.colour_names import MATRICES
 from workers.media.encode import code_point
 from workers.media.filters.graph import FilterGraph
-from workers.media.frame_map import FrameMap, OutputPicture, frame_map, output_clock
+from workers.media.frame_map import FrameMap, OutputPicture
 from workers.media.material import Material
+from workers.media.output_pictures import output_schedule
 from workers.media.preview_source import Check
 from workers.media.seeking import SeekableFrames
-from workers.media.tabled_steps import planned_film
 from workers.media.tables import FrameTables
-from workers.media.timestamps import FrameTime, SourceTime, TimestampRepair, TrackClock
+from workers.media.timestamps import TrackClock
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import DeflickerStep, InverseTelecineStep, StabiliseStep
 
@@ -78,17 +78,15 @@ def build_chain(
         threads: upper bound for every pool; 0: one for each core.
         check: called for every decoded picture; what it raises reaches whoever asked for one.
     """
-    clock = output_clock(plan, source.clock)
-    times = _times(source, clock)
-    pictures_map = frame_map(plan, clock.timescale, planned_film(plan, tables))
-    frames = SeekableFrames(source.path, source.scan, times, threads=threads, check=check)
+    schedule = output_schedule(source, plan, tables)
+    frames = SeekableFrames(source.path, source.scan, schedule.source_times, threads=threads, check=check)
     matrix = code_point(MATRICES, plan.colour.matrix)
     graph = FilterGraph(
-        plan, source.picture, frames, pictures_map, matrix=matrix, threads=threads, tables=tables
+        plan, source.picture, frames, schedule.map, matrix=matrix, threads=threads, tables=tables
     )
-    pictures = list(pictures_map.pictures(times))
+    pictures = list(schedule.pictures())
     starts = [picture.time.ticks for picture in pictures]
-    return Chain(plan, frames, pictures_map, graph, clock, pictures, starts)
+    return Chain(plan, frames, schedule.map, graph, schedule.clock, pictures, starts)
 
 
 def without_tables(plan: EnhancementPlan) -> tuple[EnhancementPlan, tuple[str, ...]]:
@@ -99,13 +97,3 @@ def without_tables(plan: EnhancementPlan) -> tuple[EnhancementPlan, tuple[str, .
         return plan, ()
     note = f"Not shown here, because it needs to have seen the whole file: {', '.join(dropped)}."
     return plan.model_copy(update={"steps": left, "tables_sha256": None}), (note,)
-
-
-def _times(source: Material, clock: TrackClock) -> list[FrameTime]:
-    """The time of every source picture, as the whole run finds it in a sound file."""
-    scan = source.scan
-    stated = [SourceTime(pts, 0) for pts in scan.pts]
-    if stated:
-        stated[-1] = SourceTime(scan.pts[-1], scan.last_duration)
-    unknown = [SourceTime(None, 0)] * max(0, scan.count - len(stated))
-    return list(TimestampRepair(clock, source.nominal_s).times([*stated, *unknown]))

@@ -1,41 +1,30 @@
 """Making one output file from one source and one plan: filtered and encoded, or copied."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 from av.video.frame import VideoFrame
 
 from workers.media.assemble import Mp4Writer, Surroundings
 from workers.media.audio import AudioTrack
-from workers.media.colour_names import MATRICES
+from workers.media.coding import CodedFile, FrameCallback, code_pictures
 from workers.media.decisions.encoding import kept_hdr
 from workers.media.decode import DecodeStatistics, VideoDecoder
-from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
-from workers.media.filters.graph import FilterGraph, SourcePicture, is_judged, luma, to_libav
-from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
-from workers.media.frames import FrameWindow
+from workers.media.filters.graph import is_judged
+from workers.media.frame_map import frame_map, output_clock
+from workers.media.frames import FrameWindow, repaired
 from workers.media.freed_memory import return_freed_memory
-from workers.media.gate import Gate, GateSample, sample_numbers
+from workers.media.gate import Gate
 from workers.media.material import Material
-from workers.media.packet_scan import PacketScan
-from workers.media.pipeline import (
-    EncoderThread,
-    PacketSink,
-    TimedPicture,
-    unfiltered_pictures,
-    waiting_pictures,
-)
+from workers.media.picture_stream import Making
+from workers.media.pipeline import waiting_pictures
 from workers.media.poster import POSITION
-from workers.media.proof import Proof, TrialDecoder
+from workers.media.proof import Proof
 from workers.media.remux import CopiedVideo, UncopyableError
 from workers.media.source import open_source
 from workers.media.tabled_steps import planned_film
 from workers.media.tables import FrameTables
-from workers.media.ticks import MediaPacket
 from workers.media.timestamps import (
     FrameTime,
     RepairCounts,
@@ -46,8 +35,6 @@ from workers.media.timestamps import (
 from workers.media.verify_form import BROWSER_FORM, CodedForm
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
-
-type FrameCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +56,6 @@ class Production:
     """Of the coded pictures; only what plays everywhere is copied."""
     poster: VideoFrame | None = None
     """The picture for the poster as it went to the encoder; None when pictures were copied."""
-
-
-def needs_graph(plan: EnhancementPlan, picture: SourcePicture) -> bool:
-    """False when decoded pictures can go to the encoder untouched."""
-    return bool(plan.steps) or picture.form.name != OUTPUT_PIXEL_FORMAT or picture.is_full_range
 
 
 def encode_file(
@@ -102,100 +84,32 @@ def encode_file(
     clock = output_clock(plan, source.clock)
     pictures = frame_map(plan, clock.timescale, planned_film(plan, tables))
     repair = TimestampRepair(clock, source.nominal_s)
-    rate = output_rate(plan, source.average_rate)
-    hdr = kept_hdr(plan, source.video)
-    form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
     gate = Gate(plan) if is_judged(plan) else None
-    picture = source.picture
-    read_ahead = waiting_pictures(picture.width_px, picture.height_px)
-    waiting = waiting_pictures(plan.width_px, plan.height_px)
-    with (
-        FrameWindow(decoder, repair, read_ahead=read_ahead) as window,
-        Mp4Writer(output, clock.timescale, surroundings) as writer,
-    ):
-        encoder = VideoEncoder(writer.container, form, plan.encoding, threads=threads)
-        writer.add_surroundings(encoder.stream, source.video)
-        with (
-            TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
-            EncoderThread(encoder, _both(trial.add, writer.write), on_frame, waiting=waiting) as sink,
-        ):
-            made = _pictures(source, plan, window, pictures, gate=gate, threads=threads, tables=tables)
-            times, poster = _hand_over(made, sink, pictures.expected_count(source.scan.count) * POSITION)
-            sink.finish()
-            proof = trial.finish()
-        writer.finish()
+    making = Making(source, plan, pictures, tables, threads)
+    file = CodedFile(
+        output, clock, surroundings, poster_number=pictures.expected_count(source.scan.count) * POSITION
+    )
+    read_ahead = waiting_pictures(source.picture.width_px, source.picture.height_px)
+    with FrameWindow(repaired(decoder, repair), read_ahead=read_ahead) as window:
+        made = making.pictures(window, pictures.pictures(window.each_time()), gate)
+        coded = code_pictures(made, file, source, plan, threads=threads, on_frame=on_frame)
     return Production(
         clock=clock,
-        times=times,
+        times=coded.times,
         decoded=decoder.statistics,
         repairs=repair.counts,
         gate=None if gate is None else gate.result(),
         audio=surroundings.audio,
-        proof=proof,
-        form=CodedForm(plan.encoding.codec, plan.encoding.pixel_format, hdr),
-        poster=poster,
+        proof=coded.proof,
+        form=coded_form(source, plan),
+        poster=coded.poster,
     )
 
 
-def _hand_over(
-    made: Iterator[TimedPicture], sink: EncoderThread, for_poster: Fraction
-) -> tuple[tuple[FrameTime, ...], VideoFrame | None]:
-    """Give every picture to the encoder; keep the times of all and the picture for the poster."""
-    times: list[FrameTime] = []
-    poster: VideoFrame | None = None
-    for picture, time in made:
-        if len(times) <= for_poster:
-            poster = picture
-        times.append(time)
-        sink.put(picture, time)
-    return tuple(times), poster
-
-
-def _both(first: PacketSink, second: PacketSink) -> PacketSink:
-    """One sink for two; the second may use the packets up."""
-
-    def sink(packets: list[MediaPacket]) -> None:
-        first(packets)
-        second(packets)
-
-    return sink
-
-
-def _pictures(
-    source: Material,
-    plan: EnhancementPlan,
-    window: FrameWindow,
-    pictures: FrameMap,
-    *,
-    gate: Gate | None,
-    threads: int,
-    tables: FrameTables | None,
-) -> Iterator[TimedPicture]:
-    if not needs_graph(plan, source.picture):
-        return unfiltered_pictures(window, plan.width_px, plan.height_px)
-    matrix = code_point(MATRICES, plan.colour.matrix)
-    graph = FilterGraph(plan, source.picture, window, pictures, matrix=matrix, threads=threads, tables=tables)
-    expected = pictures.expected_count(source.video.frame_count)
-    return _filtered_pictures(graph, gate, sample_numbers(expected))
-
-
-def _filtered_pictures(
-    graph: FilterGraph, gate: Gate | None, samples: frozenset[int]
-) -> Iterator[TimedPicture]:
-    pending: tuple[Any, Any, Any] | None = None
-    nodes = graph.nodes
-    for frame, filtered in graph.frames():
-        if gate is not None and pending is not None:
-            plain = luma(graph.picture(nodes.reference, frame.number))
-            before, expected, plain_before = pending
-            gate.add(GateSample((before, luma(filtered)), (plain_before, plain), expected))
-            pending = None
-        if gate is not None and frame.number in samples:
-            plain_now = luma(graph.picture(nodes.reference, frame.number))
-            is_same = nodes.expected is nodes.reference
-            expected_now = plain_now if is_same else luma(graph.picture(nodes.expected, frame.number))
-            pending = (luma(filtered), expected_now, plain_now)
-        yield to_libav(filtered), frame.time
+def coded_form(source: Material, plan: EnhancementPlan) -> CodedForm:
+    """What coded pictures of a plan are."""
+    hdr = kept_hdr(plan, source.video)
+    return CodedForm(plan.encoding.codec, plan.encoding.pixel_format, hdr)
 
 
 def copy_file(
@@ -242,9 +156,3 @@ def _copy_packets(
         for packet in video.packets(on_frame):
             writer.write([packet])
         writer.finish()
-
-
-def can_be_copied(scan: PacketScan) -> bool:
-    """True when every packet has a sound timestamp and none is hidden by an edit list or damaged."""
-    clean = not (scan.hidden or scan.without_timestamp or scan.out_of_order or scan.damaged)
-    return clean and bool(scan.pts) and bool(scan.keyframe_pts) and scan.keyframe_pts[0] == scan.pts[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import av
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -23,6 +24,10 @@ from workers.media.timestamps import FrameTime
 
 _WHOLE: Final = "DEFAULT"
 _REFERENCES_ONLY: Final = "NONREF"
+
+
+_DECIDES_WHEN_OPENED: Final = frozenset({"libdav1d"})
+"""Decoders that look only once at what they may pass over."""
 
 
 class _GapError(Exception):
@@ -75,10 +80,6 @@ class SeekableFrames:
             self._run = None
             self._frames.clear()
             self._container.close()
-
-    def each_time(self) -> Iterator[FrameTime]:
-        """The time of every frame in order."""
-        return iter(self._times)
 
     def release(self, below: int) -> None:
         """Forget frames with smaller numbers. They can be asked for again, at the cost of decoding."""
@@ -181,13 +182,13 @@ class SeekableFrames:
         for packet in packets(self._container, DemuxErrors(), (self._stream,)):
             self._check()
             is_needed = not self._is_sought or (packet.pts or 0) >= self._scan.pts[self._keep_from]
-            context.skip_frame = _WHOLE if is_needed else _REFERENCES_ONLY
+            pass_over(context, is_needed=is_needed)
             try:
                 pictures = context.decode(packet)
             except av.FFmpegError:
                 continue  # as in the whole run: what is missing then is noticed by its number
             yield from self._numbered(pictures)
-        context.skip_frame = _WHOLE
+        pass_over(context, is_needed=True)
         try:
             yield from self._numbered(context.decode(None))
         except av.FFmpegError:
@@ -207,6 +208,12 @@ class SeekableFrames:
 
     def _number(self, pts: int) -> int:
         return bisect_left(self._scan.pts, pts)
+
+
+def pass_over(context: VideoCodecContext, *, is_needed: bool) -> None:
+    """Let a decoder leave out pictures that nothing refers to, until one is needed."""
+    if context.codec.name not in _DECIDES_WHEN_OPENED:
+        context.skip_frame = _WHOLE if is_needed else _REFERENCES_ONLY
 
 
 def can_seek(scan: PacketScan) -> bool:

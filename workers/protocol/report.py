@@ -136,6 +136,11 @@ class EnhancementReport(WireModel):
     started_at: str
     finished_at: str
     program_version: str
+    segments: int | None = None
+    """How many segments the pictures were made in; None: in one run. The seconds of `enhancing` are then those of all
+    segments together, which may have been made at the same time."""
+    segment_workers: int | None = None
+    """How many workers made them."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

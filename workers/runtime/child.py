@@ -16,9 +16,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from workers.runtime import lifeline
+
+if TYPE_CHECKING:
+    from workers.runtime.pipe import JobLine
 
 MIN_PROGRESS_INTERVAL_S: Final = 0.05
 """Twenty lines a second reach the worker, which thins them out further."""
@@ -103,16 +106,16 @@ def _serve(
     while True:
         line = decode_job(lines.get())
         pipes.is_stopping.clear()  # a stop is sent before the next job: it was for an earlier one
-        pipes.write(_run(jobs, line.to_job(), pipes))
+        pipes.write(_run(jobs, line, pipes))
 
 
-def _run(jobs: JobsModule, job: object, pipes: PrivatePipes) -> bytes:
+def _run(jobs: JobsModule, line: "JobLine", pipes: PrivatePipes) -> bytes:
     """The line that answers the job: an outcome or an error."""
     from workers.errors import JobStoppedError, TaskFailedError
     from workers.runtime.pipe import ErrorLine, Outcome, StoppedLine, encode_line, outcome_line
 
     try:
-        outcome = cast("Outcome", jobs.run(job, ProgressSender(pipes)))
+        outcome = cast("Outcome", jobs.run(line.to_job(), ProgressSender(pipes)))
         return encode_line(outcome_line(outcome))
     except JobStoppedError:
         return encode_line(StoppedLine())

@@ -15,16 +15,27 @@ from typing import Any, Final
 from workers.config import WorkerConfig
 from workers.errors import TaskFailedError
 from workers.protocol.codec import UndecodableMessage, decode_to_worker
-from workers.protocol.messages import ControlMessage, FileTask, PreviewTask, ProbeTask, StatusMessage
+from workers.protocol.messages import (
+    AnalysisTask,
+    AnyWorkTask,
+    AssemblyTask,
+    ControlMessage,
+    FileTask,
+    PreviewTask,
+    ProbeTask,
+    SegmentTask,
+    StatusMessage,
+)
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
-from workers.runtime.cancellations import Cancellations
+from workers.runtime.attempts import locate
+from workers.runtime.cancellations import Cancellations, concerns
 from workers.runtime.crew import Crew, CrewOptions
 from workers.runtime.delivery import Delivery, Feed, Outlet
 from workers.runtime.executor import MEDIA_JOBS, Executor
 from workers.runtime.heart import Heart
 from workers.runtime.identity import WorkerIdentity
 from workers.runtime.journal import AttemptKey, Journal
-from workers.runtime.logs import LogContext, log_context
+from workers.runtime.logs import log_context, task_context
 from workers.runtime.previewing import Previewer
 from workers.runtime.probing import probe
 from workers.runtime.reporting import SequenceClock, StatusStream, Subject
@@ -32,7 +43,7 @@ from workers.runtime.settling import as_task_failure, given_up, settle
 from workers.runtime.sources import FolderMissingError
 from workers.runtime.standing import Standing
 from workers.runtime.turns import Held, Turns, Verdict
-from workers.runtime.work import Work, locate
+from workers.runtime.work import Work
 from workers.runtime.workspace import DiskFullError, has_room, needed_bytes
 
 DISK_CHECK_INTERVAL_S: Final = 10.0
@@ -124,8 +135,12 @@ class TaskConsumer:
 
     @property
     def process_type(self) -> ProcessType:
-        """The part of a file task that is done here."""
+        """The process of a file that is done here."""
         return self._parts.work.process_type
+
+    def takes(self, task: AnyWorkTask) -> bool:
+        """True when this task asks for what is done here."""
+        return self._parts.work.takes(task)
 
     @property
     def child_pids(self) -> list[int]:
@@ -156,15 +171,12 @@ class TaskConsumer:
             await settle(delivery.reject(requeue=False))
             return
         match message:
-            case FileTask():
-                context = LogContext(
-                    self._parts.identity.worker_id,
-                    message.file_id,
-                    self._parts.work.process_type.value,
-                    str(message.attempt),
-                )
-                with log_context(context):
-                    await self._process_file(message, delivery)
+            case FileTask() | AnalysisTask() | SegmentTask() | AssemblyTask() if self.takes(message):
+                worker_id = self._parts.identity.worker_id
+                with log_context(task_context(worker_id, message, self.process_type)):
+                    await self._process_task(message, delivery)
+            case FileTask():  # reaches both queues: the other process of the file is wanted
+                await settle(delivery.ack())
             case ProbeTask() if self._parts.feed.is_exclusive:
                 reply = await probe(message, await self._crew.prober(), self._parts.config)
                 await self._parts.outlet.send_reply(reply)
@@ -199,22 +211,15 @@ class TaskConsumer:
             return
         self._cancellations.remember(message, own_type, asyncio.get_running_loop().time())
         for held in tuple(self._turns.held.values()):
-            task = held.task
-            if message.client_id not in (None, task.client_id) or message.file_id not in (None, task.file_id):
-                continue
-            if message.attempt is not None and task.attempt > message.attempt:
-                continue
-            held.cancel()
-            self._cancellations.settle(task)
+            if concerns(message, held.task):
+                held.cancel()
+                self._cancellations.settle(held.task)
 
-    # ------------------------------------------------------------ one file
+    # ------------------------------------------------------------ one task
 
-    async def _process_file(self, task: FileTask, delivery: Delivery) -> None:
+    async def _process_task(self, task: AnyWorkTask, delivery: Delivery) -> None:
         process_type = self._parts.work.process_type
-        if process_type not in task.process_types:
-            await settle(delivery.ack())
-            return
-        key: AttemptKey = (task.file_id, process_type, task.attempt)
+        key = AttemptKey.of(task, process_type)
         same = self._turns.held.get(key)
         if same is not None:
             # Redelivered after a lost connection while the first delivery is still being worked on.
@@ -278,9 +283,9 @@ class TaskConsumer:
 
     async def _attempt(self, held: Held, stream: StatusStream, executor: Executor) -> StatusMessage:
         """Run the job and turn whatever comes of it into a final status."""
-        held.job = asyncio.create_task(
-            self._parts.work.run(held.task, executor, stream.observe), name=f"job-{held.task.file_id}"
-        )
+        work = self._parts.work.run(held.task, executor, stream.observe)
+        name = f"job-{held.task.file_id}-{held.task.part or held.process_type}"
+        held.job = asyncio.create_task(work, name=name)
         if held.is_cancelled:
             held.job.cancel()
         try:
@@ -355,7 +360,7 @@ class TaskConsumer:
             if standing.is_draining and not turns.held:
                 self.drained.set()
 
-    async def _look_at_disk(self, task: FileTask, error: TaskFailedError) -> None:
+    async def _look_at_disk(self, task: AnyWorkTask, error: TaskFailedError) -> None:
         """Stop taking tasks when the disk is below the floor now that the workspace is gone."""
         if isinstance(error, DiskFullError):
             folder = error.folder

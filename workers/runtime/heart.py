@@ -77,6 +77,7 @@ class Heart:
                     file_id=held.task.file_id,
                     client_id=held.task.client_id,
                     process_type=held.process_type,
+                    part=held.task.part,
                     attempt=held.task.attempt,
                     stage=held.stream.shown.stage,
                     progress=held.stream.shown.percent,

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from workers.protocol.messages import WorkTask
+from workers.protocol.states import ProcessType
+
 LOG_FORMAT: Final = (
     "%(asctime)s %(levelname)s [worker=%(worker_id)s file=%(file_id)s task=%(task)s attempt=%(attempt)s] "
     "%(name)s: %(message)s"
@@ -32,6 +35,12 @@ class LogContext:
 
 
 _context: ContextVar[LogContext] = ContextVar("vidproc_log_context", default=LogContext())  # noqa: B039 - it is frozen
+
+
+def task_context(worker_id: str, task: WorkTask, process_type: ProcessType) -> LogContext:
+    """The ids of one attempt; a part is named beside its process."""
+    work = process_type.value if task.part is None else f"{process_type.value}/{task.part}"
+    return LogContext(worker_id, task.file_id, work, str(task.attempt))
 
 
 @contextmanager

@@ -6,7 +6,15 @@ to the executor; nothing else chooses one.
 
 from collections.abc import Collection
 
-from workers.media.jobs import EnhancementJob, MetadataJob, PreviewJob, ProgressCallback
+from workers.media.jobs import (
+    AnalysisJob,
+    AssemblyJob,
+    EnhancementJob,
+    MetadataJob,
+    PreviewJob,
+    ProgressCallback,
+    SegmentJob,
+)
 from workers.runtime.pipe import Job, Outcome, ProbeJob
 
 
@@ -18,6 +26,9 @@ def warm_up(kinds: Collection[str]) -> None:
     """
     if "enhance" in kinds:
         import workers.media.enhance
+        import workers.media.segment_analysis
+        import workers.media.segment_assembly
+        import workers.media.segment_enhance
     if "metadata" in kinds:
         import workers.media.pictures
     if "preview" in kinds:
@@ -41,6 +52,18 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
             from workers.media.enhance import enhance
 
             return enhance(job, on_progress)
+        case AnalysisJob():
+            from workers.media.segment_analysis import analyse_for_segments
+
+            return analyse_for_segments(job, on_progress)
+        case SegmentJob():
+            from workers.media.segment_enhance import enhance_segment
+
+            return enhance_segment(job, on_progress)
+        case AssemblyJob():
+            from workers.media.segment_assembly import assemble_segments
+
+            return assemble_segments(job, on_progress)
         case MetadataJob():
             from workers.media.pictures import extract
 

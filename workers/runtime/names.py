@@ -1,8 +1,13 @@
-"""File names of one file's results: siblings of one stem, counted up when taken, short enough for the disk. Pure."""
+"""File names of one file's results: siblings of one stem, counted up when taken, short enough for the disk. Pure.
+
+And of what lies in a parts' folder until the results are there.
+"""
 
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
+
+from workers.protocol.segments import segment_part
 
 MAX_CANDIDATES: Final = 1000
 DEFAULT_NAME_LIMIT_BYTES: Final = 255
@@ -19,6 +24,21 @@ LONGEST_SUFFIX_BYTES: Final = max(
         VIDEO_SUFFIX, REPORT_SUFFIX, POSTER_SUFFIX, METADATA_SUFFIX, CONTACT_SUFFIX, THUMBNAIL_SUFFIX
     )
 )  # fmt: skip
+
+SEGMENT_PLAN_NAME: Final = "segment-plan.json"
+SIDE_FILES_NAME: Final = "side-files.json"
+_DIGEST_CHARACTERS: Final = 12
+"""Of the checksum in a segment's name: enough to tell the few versions of one segment apart."""
+
+
+def segment_record_name(number: int) -> str:
+    """`segment-00003.json`."""
+    return f"{segment_part(number)}.json"
+
+
+def segment_video_name(number: int, sha256: str, suffix: str) -> str:
+    """`segment-00003-0123456789ab.mp4`: named by its bytes, so that two makers never write the same name."""
+    return f"{segment_part(number)}-{sha256[:_DIGEST_CHARACTERS]}{suffix}"
 
 
 def fit_stem(stem: str, limit_bytes: int) -> str:

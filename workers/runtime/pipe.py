@@ -1,15 +1,15 @@
-"""Jobs, progress and outcomes as JSON lines between a worker and its child. Pure.
-
-Paths travel as `file:` URIs, because a file name may hold bytes that are no UTF-8.
-"""
+"""Jobs, progress and outcomes as JSON lines between a worker and its child. Pure, but for the parts' jobs."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from workers.media.jobs import (
+    AnalysisJob,
+    AnalysisOutcome,
+    AssemblyJob,
     EnhancementJob,
     EnhancementOutcome,
     MetadataJob,
@@ -18,6 +18,8 @@ from workers.media.jobs import (
     PreviewOutcome,
     ProbeOutcome,
     Progress,
+    SegmentJob,
+    SegmentOutcome,
 )
 from workers.protocol.media import MediaInfo
 from workers.protocol.messages import MediaSummary
@@ -27,7 +29,8 @@ from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
-from workers.runtime.sources import path_from_uri, uri_from_path
+from workers.runtime.part_lines import AnalysedLine, AnalysisLine, AssemblyLine, SegmentedLine, SegmentLine
+from workers.runtime.wire_path import WirePath
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A metadata document with very many chapters or tags; pixels never pass through the pipe."""
@@ -41,19 +44,10 @@ class ProbeJob:
     thumbnail: Path | None
 
 
-type Job = EnhancementJob | MetadataJob | ProbeJob | PreviewJob
-type Outcome = EnhancementOutcome | MetadataOutcome | ProbeOutcome | PreviewOutcome
-
-
-def _to_path(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("a path is written as a file URI")  # noqa: TRY004 - what pydantic turns into its own
-    return path_from_uri(value)
-
-
-WirePath = Annotated[Path, PlainValidator(_to_path), PlainSerializer(uri_from_path, return_type=str)]
+type Job = EnhancementJob | MetadataJob | ProbeJob | PreviewJob | AnalysisJob | SegmentJob | AssemblyJob
+type Outcome = (
+    EnhancementOutcome | MetadataOutcome | ProbeOutcome | PreviewOutcome | AnalysisOutcome | SegmentOutcome
+)
 
 
 class EnhanceLine(WireModel):
@@ -69,6 +63,21 @@ class EnhanceLine(WireModel):
     settings: EnhancementSettings
     settings_key: str
     threads: int
+
+    @classmethod
+    def of(cls, job: EnhancementJob) -> Self:
+        """The line that asks for a job."""
+        return cls(
+            file_id=job.file_id,
+            attempt=job.attempt,
+            worker_id=job.worker_id,
+            source=job.source,
+            workspace=job.workspace,
+            output_name=job.output_name,
+            settings=job.settings,
+            settings_key=job.settings_key,
+            threads=job.threads,
+        )
 
     def to_job(self) -> EnhancementJob:
         """The value that the media function takes."""
@@ -225,12 +234,17 @@ class PreviewedLine(WireModel):
     notes: tuple[str, ...]
 
 
-type JobLine = EnhanceLine | MetadataLine | ProbeLine | PreviewLine
-type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine | PreviewedLine
+type JobLine = (
+    EnhanceLine | MetadataLine | ProbeLine | PreviewLine | AnalysisLine | SegmentLine | AssemblyLine
+)
+type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine | PreviewedLine | AnalysedLine | SegmentedLine
 type ReplyLine = ReadyLine | ProgressLine | ErrorLine | StoppedLine | OutcomeLine
 
 _jobs: TypeAdapter[JobLine] = TypeAdapter(
-    Annotated[EnhanceLine | MetadataLine | ProbeLine | PreviewLine, Field(discriminator="type")]
+    Annotated[
+        EnhanceLine | MetadataLine | ProbeLine | PreviewLine | AnalysisLine | SegmentLine | AssemblyLine,
+        Field(discriminator="type"),
+    ]
 )
 _replies: TypeAdapter[ReplyLine] = TypeAdapter(
     Annotated[
@@ -241,7 +255,9 @@ _replies: TypeAdapter[ReplyLine] = TypeAdapter(
         | EnhancedLine
         | ExtractedLine
         | ProbedLine
-        | PreviewedLine,
+        | PreviewedLine
+        | AnalysedLine
+        | SegmentedLine,
         Field(discriminator="type"),
     ]
 )
@@ -274,17 +290,7 @@ def job_line(job: Job) -> JobLine:
     """The line that asks for a job."""
     match job:
         case EnhancementJob():
-            return EnhanceLine(
-                file_id=job.file_id,
-                attempt=job.attempt,
-                worker_id=job.worker_id,
-                source=job.source,
-                workspace=job.workspace,
-                output_name=job.output_name,
-                settings=job.settings,
-                settings_key=job.settings_key,
-                threads=job.threads,
-            )
+            return EnhanceLine.of(job)
         case MetadataJob():
             return MetadataLine(
                 file_id=job.file_id,
@@ -307,6 +313,12 @@ def job_line(job: Job) -> JobLine:
                 threads=job.threads,
                 wants_size=job.wants_size,
             )
+        case AnalysisJob():
+            return AnalysisLine.of(job)
+        case SegmentJob():
+            return SegmentLine.of(job)
+        case AssemblyJob():
+            return AssemblyLine.of(job)
 
 
 def outcome_line(outcome: Outcome) -> OutcomeLine:
@@ -335,6 +347,10 @@ def outcome_line(outcome: Outcome) -> OutcomeLine:
                 plan=outcome.plan,
                 notes=outcome.notes,
             )
+        case AnalysisOutcome():
+            return AnalysedLine.of(outcome)
+        case SegmentOutcome():
+            return SegmentedLine.of(outcome)
 
 
 def to_outcome(line: OutcomeLine) -> Outcome:
@@ -358,3 +374,5 @@ def to_outcome(line: OutcomeLine) -> Outcome:
                 plan=line.plan,
                 notes=line.notes,
             )
+        case AnalysedLine() | SegmentedLine():
+            return line.to_outcome()

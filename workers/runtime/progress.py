@@ -1,6 +1,7 @@
 """From raw progress to what a person reads: percent, frames per second, seconds left. Pure; the clock is passed in."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,10 @@ class Measured:
     frames_total: int | None = None
     frames_per_s: float | None = None
     remaining_s: float | None = None
+
+
+type Observer = Callable[[Measured], None]
+"""Takes progress; never waits."""
 
 
 class SmoothRate:

@@ -16,11 +16,12 @@ from pydantic import ValidationError
 
 from workers.errors import TaskFailedError
 from workers.media.jobs import EnhancementOutcome, MetadataOutcome
+from workers.protocol.messages import EnhancementResult
 from workers.protocol.report import EnhancementReport
 from workers.protocol.states import ErrorCode
 from workers.runtime import files, names
 from workers.runtime.locks import lock_folder
-from workers.runtime.sources import display_name
+from workers.runtime.sources import display_name, uri_from_path
 
 MAX_DOCUMENT_BYTES: Final = 64_000_000
 _log = logging.getLogger(__name__)
@@ -57,6 +58,23 @@ class PublishedMetadata:
     document: Path
     contact_sheet: Path | None
     thumbnail: Path | None
+
+
+def enhancement_result(published: PublishedEnhancement) -> EnhancementResult:
+    """What the sender of the task is told of an enhanced file."""
+    report = published.report
+    duration_s = report.duration_out_s
+    return EnhancementResult(
+        output_uri=uri_from_path(published.video),
+        report_uri=uri_from_path(published.report_path),
+        poster_uri=None if published.poster is None else uri_from_path(published.poster),
+        size_bytes=report.output_size_bytes,
+        frames=report.frames_out,
+        duration_s=None if duration_s is None else float(duration_s),
+        was_remuxed=report.plan.remux,
+        was_found_finished=published.was_found,
+        warnings=report.warnings,
+    )
 
 
 def find_finished(destination: Destination, settings_key: str) -> PublishedEnhancement | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from workers.errors import TaskFailedError
-from workers.protocol.messages import EnhancementResult, FileTask, MetadataResult, StatusMessage
+from workers.protocol.messages import StatusMessage, TaskResult, WorkTask
 from workers.protocol.states import ProcessType, Stage, Status
 from workers.runtime.delivery import Outlet
 from workers.runtime.progress import Measured
@@ -38,7 +38,7 @@ class SequenceClock:
 class Subject:
     """Whose statuses these are."""
 
-    task: FileTask
+    task: WorkTask
     process_type: ProcessType
     worker_id: str
 
@@ -48,6 +48,7 @@ class Subject:
             file_id=self.task.file_id,
             client_id=self.task.client_id,
             process_type=self.process_type,
+            part=self.task.part,
             status=status,
             attempt=self.task.attempt,
             sequence=sequence,
@@ -70,7 +71,8 @@ class StatusStream:
         self.shown = Measured(Stage.WAITING, 0.0)
 
     async def __aenter__(self) -> Self:
-        name = f"statuses-{self._subject.task.file_id}-{self._subject.process_type}"
+        task = self._subject.task
+        name = f"statuses-{task.file_id}-{task.part or self._subject.process_type}"
         self._task = asyncio.create_task(self._pump(), name=name)
         return self
 
@@ -90,7 +92,7 @@ class StatusStream:
         self.shown = measured
         self._news.set()
 
-    def completed(self, result: EnhancementResult | MetadataResult) -> StatusMessage:
+    def completed(self, result: TaskResult) -> StatusMessage:
         """The final status of an attempt that went well."""
         frames = {"frames_done": self.shown.frames_done, "frames_total": self.shown.frames_total}
         return self._final(Status.COMPLETED, progress=100.0, result=result, **frames)

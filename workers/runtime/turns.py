@@ -4,13 +4,12 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from workers.protocol.messages import FileTask
+from workers.protocol.messages import AnyWorkTask, TaskResult
 from workers.protocol.states import ProcessType, Stage
 from workers.runtime.delivery import Delivery
 from workers.runtime.executor import Executor
 from workers.runtime.journal import AttemptKey
 from workers.runtime.reporting import StatusStream
-from workers.runtime.work import TaskOutcome
 
 OWN_KEY_PREFIX = "worker."
 
@@ -24,9 +23,9 @@ class Verdict(Enum):
 
 @dataclass(eq=False, slots=True)
 class Held:
-    """A file task in this worker's hands, from its arrival to its acknowledgement."""
+    """A task in this worker's hands, from its arrival to its acknowledgement."""
 
-    task: FileTask
+    task: AnyWorkTask
     process_type: ProcessType
     delivery: Delivery
     turn: asyncio.Future[Executor | Verdict]
@@ -35,12 +34,12 @@ class Held:
     """Set before `settled`: its final status is safe."""
     is_cancelled: bool = False
     stream: StatusStream | None = None
-    job: asyncio.Task[TaskOutcome] | None = None
+    job: asyncio.Task[TaskResult] | None = None
 
     @property
     def key(self) -> AttemptKey:
         """What makes two deliveries the same attempt."""
-        return (self.task.file_id, self.process_type, self.task.attempt)
+        return AttemptKey.of(self.task, self.process_type)
 
     @property
     def is_own(self) -> bool:
@@ -73,7 +72,7 @@ class Turns:
         self.slots += 1
         self._free.append(executor)
 
-    def hold(self, task: FileTask, process_type: ProcessType, delivery: Delivery) -> Held:
+    def hold(self, task: AnyWorkTask, process_type: ProcessType, delivery: Delivery) -> Held:
         """Take a task in; it waits for `turn`."""
         held = Held(task, process_type, delivery, asyncio.get_running_loop().create_future())
         self.held[held.key] = held

@@ -1,31 +1,29 @@
 """The hidden folder on the output's disk in which an attempt works, and the room it needs there.
 
-`<output folder>/.vidproc/<file id>-<process>-<attempt>-<token>/` is locked while its owner lives, so that a later
-attempt can tell a dead one's leavings from a live one's work. Blocking file I/O: belongs on a thread.
+`<output folder>/.vidproc/<file id>-<process>[.<part>]-<attempt>-<token>/` is locked while its owner lives, so that a
+later attempt can tell a dead one's leavings from a live one's work. Blocking file I/O: belongs on a thread.
 """
 
 import contextlib
 import errno
-import logging
 import os
 import secrets
 import shutil
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from workers.errors import TaskFailedError
+from workers.protocol.segments import PartName
 from workers.protocol.states import ErrorCode, ProcessType
+from workers.runtime.leftovers import clear_leftovers
 from workers.runtime.locks import HeldLock, try_lock_folder
 from workers.runtime.sources import display_name, os_error_text
 
 HIDDEN_FOLDER: Final = ".vidproc"
-STALE_AFTER_S: Final = 24 * 3600.0
 METADATA_NEED_BYTES: Final = 16_000_000
 """A document, a contact sheet and a thumbnail, generously."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_log = logging.getLogger(__name__)
 
 
 class DiskFullError(TaskFailedError):
@@ -44,20 +42,29 @@ class Workspace:
         self._lock = lock
 
     @classmethod
-    def create(cls, folder: Path, file_id: str, process_type: ProcessType, attempt: int) -> Self:
-        """Make and lock a new workspace inside `folder`, and clear away what dead attempts of this file left.
+    def create(
+        cls,
+        folder: Path,
+        file_id: str,
+        process_type: ProcessType,
+        attempt: int,
+        *,
+        part: PartName | None = None,
+    ) -> Self:
+        """Make and lock a new workspace inside `folder`, and clear away what dead attempts of this task left.
+
+        Other parts of the file are other tasks: they are worked on elsewhere at the same time.
 
         Raises:
             TaskFailedError: OUTPUT_NOT_WRITABLE or DISK_FULL.
         """
-        name = f"{file_id}-{process_type.value}-{attempt}-{secrets.token_hex(4)}"
+        prefix = f"{file_id}-{process_type.value}{'' if part is None else f'.{part}'}-"
         try:
-            path, lock = _make_locked(folder, name)
+            path, lock = _make_locked(folder, f"{prefix}{attempt}-{secrets.token_hex(4)}")
         except OSError as error:
             raise output_error(error, folder) from error
-        workspace = cls(path, lock)
-        workspace._remove_dead_siblings(f"{file_id}-{process_type.value}-")
-        return workspace
+        clear_leftovers(path.parent, path, prefix)
+        return cls(path, lock)
 
     def close(self) -> None:
         """Remove the folder and what is in it; the hidden parent goes with the last one."""
@@ -66,22 +73,6 @@ class Workspace:
         shutil.rmtree(self.path, ignore_errors=True)  # Windows keeps a locked file until it is released
         with contextlib.suppress(OSError):  # another attempt works there
             self.path.parent.rmdir()
-
-    def _remove_dead_siblings(self, prefix: str) -> None:
-        """Of this file at once; of other files, which nobody may ever come back to, when they are long untouched.
-
-        The wait is for network disks whose locks do not reach other computers.
-        """
-        for sibling in _folders_in(self.path.parent):
-            if sibling == self.path or not (sibling.name.startswith(prefix) or _is_stale(sibling)):
-                continue
-            with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's: not ours to judge
-                lock = try_lock_folder(sibling)
-                if lock is None or not lock.is_real:
-                    continue
-                with lock:
-                    shutil.rmtree(sibling, ignore_errors=True)
-                _log.info("removed what a dead attempt left: %s", sibling.name)
 
     def __enter__(self) -> Self:
         return self
@@ -110,22 +101,6 @@ def _make_locked(folder: Path, name: str) -> tuple[Path, HeldLock]:
         if lock is not None:
             return path, lock
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(folder))
-
-
-def _is_stale(folder: Path) -> bool:
-    """True when nothing in it was written for `STALE_AFTER_S`."""
-    try:
-        newest_s = max(entry.stat().st_mtime for entry in (folder, *folder.iterdir()))
-    except OSError:  # gone meanwhile
-        return False
-    return time.time() - newest_s > STALE_AFTER_S
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if entry.is_dir()]
-    except OSError:
-        return []
 
 
 def output_error(error: OSError, folder: Path) -> TaskFailedError:

@@ -4,11 +4,14 @@ import asyncio
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from workers.config import WorkerConfig, check_broker_url
-from workers.protocol.messages import FileTask
+from workers.protocol.messages import AnalysisTask, AnyWorkTask, AssemblyTask, FileTask, SegmentTask
 from workers.protocol.states import ProcessType
+from workers.runtime.attempts import WorkOptions
 from workers.runtime.consumer import DISK_CHECK_INTERVAL_S, ConsumerParts, TaskConsumer
 from workers.runtime.delivery import Delivery, Feed, Outlet
 from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
@@ -16,7 +19,7 @@ from workers.runtime.identity import WorkerIdentity, claim_identity
 from workers.runtime.journal import Journal
 from workers.runtime.logs import LogContext, log_context
 from workers.runtime.progress import Measured
-from workers.runtime.work import EnhancementWork, MetadataWork, Work, WorkOptions
+from workers.runtime.work import EnhancementWork, MetadataWork, Work
 from workers.transport.stdio import StdioChannel, StdioFeed
 from workers.transport.timing import LinkTiming
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from workers.transport.amqp import AmqpLink
 
 ROLES = {ProcessType.VIDEO_ENHANCEMENT: "enhance", ProcessType.METADATA_EXTRACTION: "metadata"}
+_tasks: TypeAdapter[AnyWorkTask] = TypeAdapter(
+    Annotated[FileTask | AnalysisTask | SegmentTask | AssemblyTask, Field(discriminator="type")]
+)
 _log = logging.getLogger(__name__)
 
 
@@ -114,16 +120,16 @@ class WorkerHost:
         """Run one delivery to its acknowledgement."""
         await self.consumer.process_message(delivery)
 
-    async def run_directly(self, message: dict[str, Any] | FileTask) -> dict[str, Any]:
-        """Do this worker's part of a file task, without any queue or status.
+    async def run_directly(self, message: dict[str, Any] | AnyWorkTask) -> dict[str, Any]:
+        """Do what a task asks of this worker, without any queue or status. A message without a type is a file task.
 
         Raises:
             TaskFailedError: the attempt cannot succeed.
-            ValueError: the message is no file task.
+            ValueError: the message is no task, or none of this worker's.
         """
         if self._work is None:
             raise RuntimeError("startup() comes first")
-        task = message if isinstance(message, FileTask) else FileTask.model_validate(message)
+        task = _tasks.validate_python({"type": "file", **message}) if isinstance(message, dict) else message
         if self._direct is None:
             limit = self._options.config.memory_limit_bytes
             name = f"direct-{ROLES[self._process_type]}"

@@ -16,12 +16,15 @@ from typing import Final
 
 from workers.protocol.codec import MAX_MESSAGE_BYTES, UndecodableMessage, decode_to_worker, encode
 from workers.protocol.messages import (
+    AnalysisTask,
+    AssemblyTask,
     ControlMessage,
     FileTask,
     PreviewReply,
     PreviewTask,
     ProbeReply,
     ProbeTask,
+    SegmentTask,
     StatusMessage,
     WorkerHeartbeat,
 )
@@ -94,7 +97,7 @@ class StdioChannel:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stdout")
 
     def listen(self, consumers: Sequence[TaskConsumer]) -> None:
-        """Begin to read lines and hand them to the consumers whose part they ask for."""
+        """Begin to read lines and hand them to the consumers whose work they ask for."""
         self._consumers = tuple(consumers)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
@@ -190,10 +193,10 @@ class StdioChannel:
                     consumer.handle_control(message)
             case ProbeTask() | PreviewTask():
                 self._prober().accept(StdioDelivery(line))
-            case FileTask():
-                for consumer in self._consumers:
-                    if consumer.process_type in message.process_types:
-                        consumer.accept(StdioDelivery(line))
+            case FileTask() | AnalysisTask() | SegmentTask() | AssemblyTask():
+                takers = [consumer for consumer in self._consumers if consumer.takes(message)]
+                for consumer in takers or self._consumers[:1]:  # which says that it is not for here
+                    consumer.accept(StdioDelivery(line))
 
     def _prober(self) -> TaskConsumer:
         """Probes and previews go to the metadata part, where there is one."""

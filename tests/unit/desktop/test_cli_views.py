@@ -11,6 +11,7 @@ from vidproc_desktop.cli.state_of_file import describe, local_path, places
 from vidproc_desktop.cli.views import JsonView, LineView, View
 from vidproc_desktop.domain.library import FileRecord, Refusal, TaskRecord
 from workers.protocol.messages import TaskError
+from workers.protocol.segments import ANALYSIS, PartName, segment_part
 from workers.protocol.states import ErrorCode, Stage, Status
 
 
@@ -105,6 +106,42 @@ def test_what_is_missing_of_a_film_is_told_in_every_view() -> None:
         assert "done, with a remark" in text
         assert "    remark: The file ends early.\n" in text
     assert json.loads(objects.getvalue())["warnings"] == ["The file ends early."]
+
+
+def _in_parts(file: FileRecord, done: int, total: int) -> FileRecord:
+    def part(name: PartName, status: Status) -> TaskRecord:
+        return replace(file.enhancement, part=name, status=status)
+
+    statuses = [Status.COMPLETED] * done + [Status.PROCESSING] * (total - done)
+    segments = tuple(part(segment_part(number), status) for number, status in enumerate(statuses))
+    return replace(file, parts=(part(ANALYSIS, Status.COMPLETED), *segments))
+
+
+def test_segments_are_counted_in_every_view() -> None:
+    file = _in_parts(_moved(file_record("clip"), 58.4), 7, 12)
+    lines, bars, objects = io.StringIO(), io.StringIO(), io.StringIO()
+    LineView(lines, io.StringIO()).changed(file)
+    JsonView(objects, io.StringIO()).changed(file)
+    assert lines.getvalue() == "clip.mov: enhancing 55 %, segments 7/12, 24.0 frames/s, 61 s left\n"
+    assert json.loads(objects.getvalue())["segments"] == {"done": 7, "total": 12}
+    view = BarView(bars, io.StringIO())
+    view.added(file)
+    view.changed(file)
+    assert view._progress.tasks[-1].fields["state"] == "segments 7/12"
+    view.close()
+
+
+def test_a_file_in_one_piece_has_no_segments_to_count() -> None:
+    objects = io.StringIO()
+    JsonView(objects, io.StringIO()).changed(_moved(file_record("clip"), 50))
+    assert json.loads(objects.getvalue())["segments"] is None
+    done = _in_parts(_ended(file_record("clip"), Status.COMPLETED), 2, 2)
+    assert describe(done).segments is None
+
+
+def test_putting_together_is_told() -> None:
+    file = _in_parts(_moved(file_record("clip"), 97, Stage.ASSEMBLING), 12, 12)
+    assert describe(file).words + describe(file).segment_words == "putting together, segments 12/12"
 
 
 def test_outcomes_count_every_file_once() -> None:

@@ -12,7 +12,7 @@ from vidproc_desktop.domain.workers import BrokerHealth
 from vidproc_desktop.services.ports import BrokerSink
 from workers.protocol import topology
 from workers.protocol.codec import AnyFromWorker
-from workers.protocol.messages import ControlMessage, FileTask, StatusMessage, WorkerHeartbeat
+from workers.protocol.messages import AnyWorkTask, ControlMessage, StatusMessage, WorkerHeartbeat
 from workers.protocol.model import WorkerId
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class RabbitMQBroker:
             await self._client.forget()
         await self._client.close()
 
-    async def publish(self, task: FileTask, *, worker_id: WorkerId | None = None) -> None:
+    async def publish(self, task: AnyWorkTask, *, worker_id: WorkerId | None = None) -> None:
         """Returns when the broker has confirmed the task. Raises UserFacingError otherwise."""
         await self._client.publish_message(task, topology.VIDEO_TASKS.name, worker_id=worker_id)
 

@@ -1,6 +1,6 @@
 """The preview of the selected file: picture, transport bar, and the switch between source and result."""
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, QUrl
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -15,9 +15,11 @@ from PySide6.QtWidgets import (
 )
 
 from vidproc_desktop.domain.library import FileRecord
+from vidproc_desktop.domain.segment_cells import segment_count
 from vidproc_desktop.ui.icons import IconName, icon
 from vidproc_desktop.ui.preview.picture import PictureView
 from vidproc_desktop.ui.preview.players import PairedPlayer, Show, Side
+from vidproc_desktop.ui.preview.sources import Sources, ready_words, sources_of
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.words import clock
 from workers.protocol.states import Status
@@ -64,13 +66,15 @@ class PreviewPane(QWidget):
         self.player = PairedPlayer(self)
         self.picture = PictureView(self.player, theme)
         self._record: FileRecord | None = None
-        self._loaded = (QUrl(), QUrl())
+        self._loaded: Sources = sources_of(None)
+        self._has_run_out = False
         self._wanted_show = Show.AFTER
         self._play = QToolButton()
         self._mute = QToolButton()
         self._position = SeekSlider(Qt.Orientation.Horizontal)
         self._volume = QSlider(Qt.Orientation.Horizontal)
         self._time = QLabel("0:00 / 0:00")
+        self._note = QLabel()
         self._buttons = {show: QToolButton() for show, *_ in _SWITCH}
         self._group = QButtonGroup(self)
         self._settle = QTimer(self)
@@ -101,6 +105,10 @@ class PreviewPane(QWidget):
         self._volume.setRange(0, 100)
         self._volume.setFixedWidth(76)
         self._time.setProperty("muted", True)
+        self._note.setObjectName("ready_note")
+        self._note.setProperty("muted", True)
+        self._note.setWordWrap(True)
+        self._note.hide()
         for show, text, _, place in _SWITCH:
             button = self._buttons[show]
             button.setObjectName(f"show_{show.value}")
@@ -131,6 +139,7 @@ class PreviewPane(QWidget):
         controls = QVBoxLayout()
         controls.setContentsMargins(12, 10, 12, 12)
         controls.setSpacing(8)
+        controls.addWidget(self._note)
         controls.addWidget(self._position)
         controls.addLayout(transport)
         controls.addLayout(switch)
@@ -146,8 +155,9 @@ class PreviewPane(QWidget):
         self.picture.clicked.connect(self.player.toggle)
         self._mute.toggled.connect(lambda on: self._on_muted(muted=on))
         self._volume.valueChanged.connect(lambda value: self.player.set_volume(value / 100))
-        self._position.sliderMoved.connect(self.player.seek)
-        self._position.actionTriggered.connect(lambda _: self.player.seek(self._position.sliderPosition()))
+        self._position.sliderMoved.connect(self._seek)
+        self._position.sliderReleased.connect(lambda: self._on_position(self.player.position_ms))
+        self._position.actionTriggered.connect(lambda _: self._seek(self._position.sliderPosition()))
         for show, button in self._buttons.items():
             button.clicked.connect(lambda _checked, show=show: self._choose(show))
         self.player.position_changed.connect(self._on_position)
@@ -155,6 +165,7 @@ class PreviewPane(QWidget):
         self.player.playing_changed.connect(lambda on: self._on_playing(playing=on))
         self.player.show_changed.connect(lambda _: self._refresh())
         self.player.failed.connect(lambda *_: self._refresh())
+        self.player.ran_out.connect(self._on_run_out)
 
     # ---------------------------------------------------------------- what is shown
 
@@ -178,12 +189,11 @@ class PreviewPane(QWidget):
         """Show another file, or the same one in a new state."""
         is_same = record is not None and self._record is not None and record.file_id == self._record.file_id
         self._record = record
-        if is_same and _urls(record) == self._loaded:
-            self._refresh()
-            return
         if not is_same:
             self.player.pause()
-        self._settle.start()
+            self._settle.start()
+        elif sources_of(record) != self._loaded and not self._settle.isActive():
+            self._settle.start()  # not anew with every change, or a row that moves would never settle
         self._refresh()
 
     def toggle(self) -> None:
@@ -203,19 +213,19 @@ class PreviewPane(QWidget):
     def _load(self) -> None:
         if not self.isVisible():
             return
-        wanted = _urls(self._record)
-        if wanted == self._loaded:
+        known, wanted = self._loaded, sources_of(self._record)
+        if wanted == known:
             return
-        before, after = wanted
-        if before == self._loaded[0] and not after.isEmpty() and self._loaded[1].isEmpty():
-            self._loaded = wanted
-            self.player.load_after(after)
+        self._loaded = wanted
+        self._has_run_out = False
+        comes_by_and_by = known.after.is_empty or known.after.is_partial
+        if wanted.before == known.before and not wanted.after.is_empty and comes_by_and_by:
+            self.player.load_after(wanted.after)
         else:
-            self._loaded = wanted
             self.picture.forget_frames()
             self._set_aspect()
-            show = self._wanted_show if not after.isEmpty() else Show.BEFORE
-            self.player.load(before, after, show)
+            show = self._wanted_show if not wanted.after.is_empty else Show.BEFORE
+            self.player.load(wanted.before, wanted.after, show)
         self._refresh()
 
     def _set_aspect(self) -> None:
@@ -223,8 +233,19 @@ class PreviewPane(QWidget):
         aspect = summary.width_px / summary.height_px if summary and summary.height_px else None
         self.picture.set_aspect(Side.BEFORE, aspect)
 
+    def _seek(self, position_ms: int) -> None:
+        self._has_run_out = self._is_beyond(self.player.show, position_ms)
+        self.player.seek(position_ms)
+        self._show_note()
+
+    def _is_beyond(self, show: Show, position_ms: int) -> bool:
+        """True where the result on show is not made yet."""
+        after = self._loaded.after
+        return show is not Show.BEFORE and after.is_partial and position_ms > after.within(position_ms)
+
     def _choose(self, show: Show) -> None:
         self._wanted_show = show
+        self._has_run_out = self._is_beyond(show, self.player.position_ms)
         self.player.set_show(show)
         self._refresh()
 
@@ -236,16 +257,23 @@ class PreviewPane(QWidget):
             with QSignalBlocker(button):
                 button.setChecked(show is shown)
         self._buttons[Show.AFTER].setToolTip(self._why_no_result())
+        self._show_note()
         self.picture.say(self._message())
         can_play = self.player.has(shown.leading_side) and self._record is not None
         for widget in (self._play, self._position):
             widget.setEnabled(can_play)
 
+    def _show_note(self) -> None:
+        record, after = self._record, self._loaded.after
+        words = "" if record is None else ready_words(record, after, has_run_out=self._has_run_out)
+        self._note.setText(words)
+        self._note.setVisible(bool(words))
+
     def _message(self) -> str:
         if self._record is None:
             return "Select a video to watch it here,\nbefore and after."
         side = self.player.show.leading_side
-        if self.player.has(side) or self._loaded != _urls(self._record):
+        if self.player.has(side) or self._loaded != sources_of(self._record):
             return ""
         if self.player.is_missing(side):
             return f"The {_FILE_WORDS[side]} cannot be opened.\nWas it moved or renamed?"
@@ -262,9 +290,15 @@ class PreviewPane(QWidget):
             return f"The enhancement failed. {reason}".strip()
         if task.status is Status.COMPLETED:
             return "The enhanced file cannot be played; was it moved?"
+        if segment_count(self._record) is not None:
+            return "The first segment is not ready yet"
         return "Not yet enhanced"
 
     # ---------------------------------------------------------------- player's answers
+
+    def _on_run_out(self) -> None:
+        self._has_run_out = True
+        self._show_note()
 
     def _on_position(self, position_ms: int) -> None:
         if not self._position.isSliderDown():
@@ -282,14 +316,10 @@ class PreviewPane(QWidget):
     def _on_playing(self, *, playing: bool) -> None:
         self._play.setIcon(icon(IconName.PAUSE if playing else IconName.PLAY))
         self._play.setAccessibleName("Pause" if playing else "Play")
+        if playing and self._has_run_out:
+            self._has_run_out = False
+            self._show_note()
 
     def _on_muted(self, *, muted: bool) -> None:
         self._mute.setIcon(icon(IconName.MUTED if muted else IconName.VOLUME))
         self.player.set_muted(muted=muted)
-
-
-def _urls(record: FileRecord | None) -> tuple[QUrl, QUrl]:
-    if record is None:
-        return QUrl(), QUrl()
-    result = record.enhancement_result
-    return QUrl.fromLocalFile(record.source_path), QUrl(result.output_uri) if result else QUrl()

@@ -1,25 +1,28 @@
 """Two players, one clock: the source and its enhanced result, so that a switch keeps the position.
 
-Both files stay loaded. Only the side on show plays (both do when the picture is split); a switch first brings the
+Both stay loaded. Only the side on show plays (both do when the picture is split); a switch first brings the
 other side to the same moment and shows it when its frame is there, so that nothing flashes and a paused picture
-switches as well. Knows nothing of records, words or widgets.
+switches as well. Where the result is there in part only, nothing goes further than that part while it is on show.
+Knows nothing of records, words or widgets.
 """
 
 from enum import StrEnum
 
 from PySide6.QtCore import QObject, QTimer, QUrl, Signal
-from PySide6.QtMultimedia import QAudioOutput, QMediaPlayer, QVideoFrame, QVideoSink
+from PySide6.QtMultimedia import QVideoFrame
+
+from vidproc_desktop.ui.preview.deck import Deck
+from vidproc_desktop.ui.preview.reel import NOTHING, Reel, whole
 
 SWITCH_PATIENCE_MS = 700
 """After this long a switch shows what there is: a damaged file may never deliver the frame that is waited for."""
 _DRIFT_CHECK_MS = 500
 _MAX_DRIFT_MS = 90
 _SAME_FRAME_MS = 12
-"""Players report whole milliseconds and frames whole microseconds; what is nearer than this is the same moment."""
 
 
 class Side(StrEnum):
-    """Which of the two files."""
+    """Source or result."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -43,78 +46,6 @@ class Show(StrEnum):
         return Side.BEFORE if self is Show.BEFORE else Side.AFTER
 
 
-def _settle_overrides(shared: QObject) -> None:
-    """Let the binding find out, on this thread, that no Python method stands behind a notification of `shared`.
-
-    Qt's media threads disconnect from these objects while they hold Qt's lock of connections. The first time that
-    happens the binding needs Python's interpreter lock to look for an override of `disconnectNotify`, and the window,
-    which holds that lock while it stops the player, waits for the lock of connections: both wait for ever. Once
-    the answer is known it is remembered, and no media thread asks for the interpreter again.
-    """
-    connection = shared.objectNameChanged.connect(_ignore)
-    shared.objectNameChanged.disconnect(connection)
-
-
-def _ignore() -> None:
-    """Connected for a moment only."""
-
-
-class _Deck(QObject):
-    """One file: a player, its sink, its sound, its last frame."""
-
-    frame_came = Signal()
-
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self.player = QMediaPlayer(self)
-        self.sink = QVideoSink(self)
-        self.sound = QAudioOutput(self)
-        self.frame: QVideoFrame | None = None
-        self.error = ""
-        self.is_missing = False
-        for shared in (self.player, self.sink, self.sound):
-            _settle_overrides(shared)
-        self.player.setVideoSink(self.sink)
-        self.player.setAudioOutput(self.sound)
-        self.sink.videoFrameChanged.connect(self._keep)
-
-    @property
-    def is_loaded(self) -> bool:
-        """True while a file is set that did not fail."""
-        return not self.player.source().isEmpty() and not self.error
-
-    def load(self, url: QUrl) -> None:
-        """Open a file and show its first frame; an empty URL closes the old one."""
-        self.error = ""
-        self.is_missing = False
-        self.frame = None
-        self.player.stop()
-        self.player.setSource(url)
-        if not url.isEmpty():
-            self.player.pause()
-
-    def shows(self, position_ms: int) -> bool:
-        """True when the last frame is the one on screen at `position_ms`."""
-        frame = self.frame
-        if frame is None or frame.startTime() < 0:
-            return frame is not None
-        start_ms, end_ms = frame.startTime() / 1000, frame.endTime() / 1000
-        if end_ms <= start_ms:
-            end_ms = start_ms + 40
-        return start_ms - _SAME_FRAME_MS <= position_ms <= end_ms + _SAME_FRAME_MS
-
-    def go_to(self, position_ms: int) -> None:
-        """Seek; a player that ran to its end is woken first, or it would show nothing."""
-        if self.player.playbackState() is QMediaPlayer.PlaybackState.StoppedState:
-            self.player.pause()
-        self.player.setPosition(position_ms)
-
-    def _keep(self, frame: QVideoFrame) -> None:
-        if frame.isValid():  # a stopped player sends an empty frame: the last picture stays instead
-            self.frame = frame
-            self.frame_came.emit()
-
-
 class PairedPlayer(QObject):
     """Plays the one, the other, or both.
 
@@ -125,6 +56,7 @@ class PairedPlayer(QObject):
         playing_changed: bool.
         show_changed: `Show`, once the picture has really switched.
         failed: `Side`, and what the player said.
+        ran_out: played to the end of what there is of the leading side.
     """
 
     frame_changed = Signal()
@@ -133,10 +65,11 @@ class PairedPlayer(QObject):
     playing_changed = Signal(bool)
     show_changed = Signal(object)
     failed = Signal(object, str)
+    ran_out = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._decks = {side: _Deck(self) for side in Side}
+        self._decks = {side: Deck(self) for side in Side}
         self._show = Show.BEFORE
         self._pending: Show | None = None
         self._pending_position_ms = 0
@@ -155,10 +88,10 @@ class PairedPlayer(QObject):
     def _connect(self, side: Side) -> None:
         deck = self._decks[side]
         deck.frame_came.connect(lambda: self._on_frame(side))
-        deck.player.positionChanged.connect(lambda position_ms: self._on_position(side, position_ms))
-        deck.player.durationChanged.connect(lambda _: self._on_duration(side))
-        deck.player.mediaStatusChanged.connect(lambda status: self._on_media_status(side, status))
-        deck.player.errorOccurred.connect(lambda code, text: self._on_error(side, text, code))
+        deck.position_changed.connect(lambda position_ms: self._on_position(side, position_ms))
+        deck.duration_changed.connect(lambda: self._on_duration(side))
+        deck.ended.connect(lambda: self._on_ended(side))
+        deck.failed.connect(lambda _, text: self._on_error(side, text))
 
     # ---------------------------------------------------------------- state
 
@@ -175,12 +108,12 @@ class PairedPlayer(QObject):
     @property
     def position_ms(self) -> int:
         """Position of the leading side."""
-        return self._leader.player.position()
+        return self._leader.position_ms
 
     @property
     def duration_ms(self) -> int:
         """Length of the leading side; 0 while unknown."""
-        return max(0, self._leader.player.duration()) if self._leader.is_loaded else 0
+        return self._leader.duration_ms
 
     def frame(self, side: Side) -> QVideoFrame | None:
         """The last picture of one side."""
@@ -195,48 +128,51 @@ class PairedPlayer(QObject):
         return self._decks[side].is_missing
 
     @property
-    def _leader(self) -> _Deck:
+    def _leader(self) -> Deck:
         return self._decks[self._show.leading_side]
 
     # ---------------------------------------------------------------- wishes
 
-    def load(self, before: QUrl, after: QUrl, show: Show) -> None:
-        """Open both files, paused on their first frame; an empty URL leaves a side empty."""
+    def load(self, before: QUrl, after: Reel, show: Show) -> None:
+        """Open both, paused on their first frame; an empty URL or reel leaves a side empty."""
         self._patience.stop()
         self._pending = None
         self._set_playing(playing=False)
         self._show = show
-        for side, url in ((Side.BEFORE, before), (Side.AFTER, after)):
-            self._decks[side].load(url)
+        self._decks[Side.BEFORE].load(whole(before))
+        self._decks[Side.AFTER].load(after)
         self._route_sound()
         self.show_changed.emit(show)
         self.duration_changed.emit(0)
         self.position_changed.emit(0)
         self.frame_changed.emit()
 
-    def load_after(self, after: QUrl) -> None:
-        """The result has become ready: open it beside the source, which stays where it is."""
-        self._decks[Side.AFTER].load(after)
+    def load_after(self, after: Reel) -> None:
+        """The result has become ready, or more of it: nothing jumps, and what plays goes on playing."""
+        deck = self._decks[Side.AFTER]
+        if Side.AFTER in self._sides_on_show() or deck.reel.begins(after):
+            deck.exchange(after)
+        else:
+            deck.load(after)
 
     def close(self) -> None:
         """Let both files go."""
-        self.load(QUrl(), QUrl(), Show.BEFORE)
+        self.load(QUrl(), NOTHING, Show.BEFORE)
 
     def play(self) -> None:
         """Play on; from the start when the end was reached."""
         if not self._leader.is_loaded:
             return
-        if self._leader.player.mediaStatus() is QMediaPlayer.MediaStatus.EndOfMedia:
+        if self._leader.is_at_end:
             self.seek(0)
         for deck in self._playing_decks():
-            deck.player.play()
+            deck.play()
         self._set_playing(playing=True)
 
     def pause(self) -> None:
         """Stand still; a split picture stands still on the same moment on both sides."""
         for deck in self._decks.values():
-            if deck.player.playbackState() is QMediaPlayer.PlaybackState.PlayingState:
-                deck.player.pause()
+            deck.pause()
         if self._is_playing and self._show is Show.SPLIT:
             self._decks[Side.BEFORE].go_to(self.position_ms)
         self._set_playing(playing=False)
@@ -249,7 +185,8 @@ class PairedPlayer(QObject):
             self.play()
 
     def seek(self, position_ms: int) -> None:
-        """Go to a position, playing or not."""
+        """Go to a position, playing or not; to the nearest that all sides on show have."""
+        position_ms = self._within(self._sides_on_show(), position_ms)
         for deck in self._playing_decks():
             deck.go_to(position_ms)
         if self._pending is not None:
@@ -264,13 +201,16 @@ class PairedPlayer(QObject):
         if not all(self.has(side) for side in needed):
             return
         self._pending = show
-        self._pending_position_ms = self.position_ms
+        self._pending_position_ms = self._within(needed, self.position_ms)
+        for side in needed & self._sides_on_show():
+            if self._pending_position_ms != self.position_ms:
+                self._decks[side].go_to(self._pending_position_ms)
         for side in needed - self._sides_on_show():
             deck = self._decks[side]
             if self._is_playing or not deck.shows(self._pending_position_ms):
                 deck.go_to(self._pending_position_ms)
             if self._is_playing:
-                deck.player.play()
+                deck.play()
         self._patience.start()
         self._try_switch()
 
@@ -289,7 +229,10 @@ class PairedPlayer(QObject):
     def _sides_on_show(self) -> set[Side]:
         return set(Side) if self._show is Show.SPLIT else {self._show.leading_side}
 
-    def _playing_decks(self) -> list[_Deck]:
+    def _within(self, sides: set[Side], position_ms: int) -> int:
+        return min(self._decks[side].reel.within(position_ms) for side in sides)
+
+    def _playing_decks(self) -> list[Deck]:
         return [self._decks[side] for side in Side if side in self._sides_on_show() and self.has(side)]
 
     def _try_switch(self) -> None:
@@ -301,11 +244,10 @@ class PairedPlayer(QObject):
         if all(self._has_arrived(self._decks[side], target_ms) for side in arriving):
             self._complete_switch()
 
-    def _has_arrived(self, deck: _Deck, target_ms: int) -> bool:
+    def _has_arrived(self, deck: Deck, target_ms: int) -> bool:
         if not self._is_playing:
             return deck.shows(target_ms)
-        frame = deck.frame
-        return frame is not None and frame.endTime() / 1000 + _SAME_FRAME_MS >= target_ms
+        return deck.frame_end_ms + _SAME_FRAME_MS >= target_ms
 
     def _complete_switch(self) -> None:
         show, self._pending = self._pending, None
@@ -315,7 +257,7 @@ class PairedPlayer(QObject):
         self._show = show
         leaving = set(Side) - self._sides_on_show()
         for side in leaving:
-            self._decks[side].player.pause()
+            self._decks[side].pause()
         self._route_sound()
         self._run_drift_check()
         self.show_changed.emit(show)
@@ -341,8 +283,8 @@ class PairedPlayer(QObject):
 
     def _correct_drift(self) -> None:
         follower = self._decks[self._show.leading_side.other]
-        if abs(follower.player.position() - self.position_ms) > _MAX_DRIFT_MS:
-            follower.player.setPosition(self.position_ms)
+        if not follower.is_at_end and abs(follower.position_ms - self.position_ms) > _MAX_DRIFT_MS:
+            follower.go_to(self.position_ms)
 
     def _on_frame(self, side: Side) -> None:
         if self._pending is not None:
@@ -358,20 +300,15 @@ class PairedPlayer(QObject):
         if side is self._show.leading_side:
             self.duration_changed.emit(self.duration_ms)
 
-    def _on_media_status(self, side: Side, status: QMediaPlayer.MediaStatus) -> None:
-        if status is QMediaPlayer.MediaStatus.EndOfMedia and side is self._show.leading_side:
-            self._set_playing(playing=False)
-        elif status is QMediaPlayer.MediaStatus.InvalidMedia and not self._decks[side].error:
-            self._on_error(side, self._decks[side].player.errorString())
-
-    def _on_error(
-        self, side: Side, text: str, code: QMediaPlayer.Error = QMediaPlayer.Error.FormatError
-    ) -> None:
-        deck = self._decks[side]
-        if deck.player.source().isEmpty():
+    def _on_ended(self, side: Side) -> None:
+        if side is not self._show.leading_side:
             return
-        deck.error = text or "unknown error"
-        deck.is_missing = code is QMediaPlayer.Error.ResourceError
+        if self._leader.reel.is_partial:
+            self.pause()  # the source would go on alone
+        self._set_playing(playing=False)
+        self.ran_out.emit()
+
+    def _on_error(self, side: Side, text: str) -> None:
         if side in self._sides_on_show():
             self._set_playing(playing=False)
-        self.failed.emit(side, deck.error)
+        self.failed.emit(side, text)

@@ -39,16 +39,25 @@ class Feed:
         width: px of the clip.
         height: px of the clip.
         recipe: what each picture is woven from; None: picture n is source picture n.
+        blank_below: pictures woven from source pictures with smaller numbers are blank, until `end_blank`.
     """
 
     def __init__(
-        self, window: FrameSupply, form: PlanarFormat, width: int, height: int, recipe: RecipeOf | None = None
+        self,
+        window: FrameSupply,
+        form: PlanarFormat,
+        width: int,
+        height: int,
+        *,
+        recipe: RecipeOf | None = None,
+        blank_below: int = 0,
     ) -> None:
         self._window = window
         self._recipe = recipe
         self._form = form
         self._width = width
         self._height = height
+        self._blank_below = blank_below
         self.error: BaseException | None = None
         """What went wrong on this side of VapourSynth, which passes on only its text."""
 
@@ -66,9 +75,15 @@ class Feed:
         )
         return core.std.ModifyFrame(blank, blank, self._fill)
 
+    def end_blank(self) -> None:
+        """From now on every picture is asked for."""
+        self._blank_below = 0
+
     def _fill(self, n: int, f: Any) -> Any:
         try:
             recipe = Recipe(n, n) if self._recipe is None else self._recipe(n)
+            if min(recipe.top, recipe.bottom) < self._blank_below:
+                return f
             target = f.copy()
             self._write(recipe.top, target, slice(None))
             if recipe.bottom != recipe.top:

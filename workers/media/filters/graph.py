@@ -36,7 +36,6 @@ from workers.media.filters.upscale import upscale
 from workers.media.frame_map import FrameMap, OutputPicture
 from workers.media.tabled_steps import source_position
 from workers.media.tables import FrameTables, TablesError
-from workers.media.timestamps import FrameTime
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.steps import (
     DebandStep,
@@ -208,13 +207,15 @@ def _delivered(clip: Clip, plan: EnhancementPlan, size: tuple[int, int] | None, 
 
 
 class FrameSource(FrameSupply, Protocol):
-    """Decoded frames with their times; as a rule a `FrameWindow`."""
-
-    def each_time(self) -> Iterator[FrameTime]:
-        """The time of every frame in order."""
+    """Decoded frames; as a rule a `FrameWindow`."""
 
     def release(self, below: int) -> None:
         """Promise that no frame with a smaller number will be asked for."""
+
+
+def first_needed(pictures: FrameMap, radius: int, number: int) -> int:
+    """The lowest source picture that filters may ask for once picture `number` of the filtered clip is made."""
+    return pictures.oldest_source(max(0, number - radius)) - _KEPT_BEHIND
 
 
 class FilterGraph:
@@ -228,6 +229,7 @@ class FilterGraph:
         matrix: code point of the output's YUV.
         threads: of VapourSynth in this process; 0: one for each core.
         tables: of the full analysis, for plans that need them.
+        begins_at: the first picture of the filtered clip that will be asked for.
     """
 
     def __init__(
@@ -240,21 +242,29 @@ class FilterGraph:
         matrix: int,
         threads: int,
         tables: FrameTables | None = None,
+        begins_at: int = 0,
     ) -> None:
         vs.core.num_threads = threads or os.cpu_count() or 1
         vs.core.max_cache_size = _cache_mb(source)
         self._window = window
         self._map = pictures
         self._radius = plan.radius
-        self._feed = Feed(window, source.form, source.width_px, source.height_px, pictures.recipe)
+        # Some filters look at the form of their clip's first pictures while they are built; when the run begins
+        # somewhere else, those are neither there nor asked for again.
+        blank_below = max(0, first_needed(pictures, plan.radius, begins_at - 1)) if begins_at else 0
+        self._feed = Feed(
+            window,
+            source.form,
+            source.width_px,
+            source.height_px,
+            recipe=pictures.recipe,
+            blank_below=blank_below,
+        )
         self.nodes = build(plan, source, self._feed.clip(), matrix, tables)
-
-    def frames(self) -> Iterator[tuple[OutputPicture, Any]]:
-        """Every output picture with its filtered VapourSynth frame, in order, several in the making at once."""
-        return self.run(self.nodes.filtered, self._map.pictures(self._window.each_time()))
+        self._feed.end_blank()
 
     def run(self, node: VideoNode, outputs: Iterator[OutputPicture]) -> Iterator[tuple[OutputPicture, Any]]:
-        """Output pictures chosen by the caller, in ascending order, with their frames of `node`."""
+        """Output pictures in ascending order with their frames of `node`, several in the making at once."""
         pending: deque[tuple[OutputPicture, Future[Any]]] = deque()
         try:
             while True:
@@ -264,8 +274,7 @@ class FilterGraph:
                     return
                 picture, request = pending.popleft()
                 yield picture, self._result(request)
-                oldest = self._map.oldest_source(max(0, picture.number - self._radius))
-                self._window.release(oldest - _KEPT_BEHIND)
+                self._window.release(first_needed(self._map, self._radius, picture.number))
         finally:
             # No request may be left running when the window closes and the nodes go.
             for _, request in pending:

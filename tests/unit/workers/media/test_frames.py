@@ -7,7 +7,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from workers.media.decode import DecodeStatistics
-from workers.media.frames import FrameWindow, Stopped
+from workers.media.frames import FrameWindow, Stopped, repaired
 from workers.media.timestamps import TimestampRepair, track_clock
 
 
@@ -39,7 +39,8 @@ class CountingDecoder:
 
 def window_over(decoder: CountingDecoder, read_ahead: int = 3) -> FrameWindow:
     repair = TimestampRepair(track_clock(Fraction(1, 1000), Fraction(0), Fraction(1)), Fraction(1, 25))
-    return FrameWindow(decoder, repair, read_ahead=read_ahead)  # type: ignore[arg-type]  # what is used of a decoder
+    frames = repaired(decoder, repair)  # type: ignore[arg-type]  # what is used of a decoder
+    return FrameWindow(frames, read_ahead=read_ahead)
 
 
 def test_every_frame_comes_once_and_then_the_end() -> None:

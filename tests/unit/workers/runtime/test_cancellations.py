@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from workers.protocol.messages import ControlMessage, FileTask, OutputTarget, SourceRef
+from workers.protocol.messages import AnalysisTask, ControlMessage, FileTask, OutputTarget, SourceRef
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ProcessType
-from workers.runtime.cancellations import REMEMBERED_S, Cancellations
+from workers.runtime.cancellations import REMEMBERED_S, Cancellations, concerns
 
 OURS = ProcessType.VIDEO_ENHANCEMENT
 
@@ -57,3 +57,35 @@ def test_it_is_forgotten_after_some_hours() -> None:
     cancellations = Cancellations()
     cancellations.remember(_cancel(file_id="file"), OURS, 0.0)
     assert not cancellations.covers(_task(), REMEMBERED_S + 1)
+
+
+def _analysis(attempt: int = 1) -> AnalysisTask:
+    fields = _task(attempt).model_dump(exclude={"type", "process_types"})
+    return AnalysisTask(**fields)
+
+
+def test_a_cancel_concerns_the_whole_file_or_one_part_of_it() -> None:
+    cancellations = Cancellations()
+    cancellations.remember(_cancel(file_id="file", part="segment-00001"), OURS, 0.0)
+    assert not cancellations.covers(_task(), 1.0)
+    assert not cancellations.covers(_analysis(), 1.0)
+    cancellations.remember(_cancel(file_id="file", part="analysis"), OURS, 0.0)
+    assert cancellations.covers(_analysis(), 1.0)
+    assert not cancellations.covers(_task(), 1.0)
+    cancellations.settle(_analysis())
+    assert not cancellations.covers(_analysis(2), 1.0)
+    cancellations.remember(_cancel(file_id="file"), OURS, 0.0)
+    assert cancellations.covers(_task(), 1.0)
+    assert not cancellations.covers(_analysis(2), 1.0)
+
+
+def test_whom_a_cancel_concerns_that_is_in_hand() -> None:
+    assert concerns(_cancel(file_id="file"), _task())
+    assert not concerns(_cancel(file_id="file"), _analysis())
+    assert concerns(_cancel(file_id="file", part="analysis"), _analysis())
+    assert not concerns(_cancel(file_id="file", part="assembly"), _analysis())
+    assert not concerns(_cancel(file_id="another", part="analysis"), _analysis())
+    assert not concerns(_cancel(file_id="file", part="analysis", client_id="other"), _analysis())
+    assert not concerns(_cancel(file_id="file", part="analysis", attempt=1), _analysis(2))
+    assert concerns(_cancel(client_id="client"), _task())
+    assert concerns(_cancel(client_id="client"), _analysis())

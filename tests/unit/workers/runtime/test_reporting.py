@@ -3,9 +3,9 @@
 import asyncio
 
 from tests.fixtures.worker_peers import Sink
-from workers.protocol.messages import FileTask, OutputTarget, SourceRef
+from workers.protocol.messages import AnalysisTask, FileTask, OutputTarget, SourceRef
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.states import ProcessType, Stage
+from workers.protocol.states import ProcessType, Stage, Status
 from workers.runtime.progress import Measured
 from workers.runtime.reporting import SequenceClock, StatusStream, Subject
 
@@ -55,3 +55,10 @@ def test_numbers_rise_within_a_process_and_beyond_it() -> None:
     numbers = [clock.next() for _ in range(10_000)]
     assert numbers == sorted(set(numbers))
     assert SequenceClock().next() > numbers[0]
+
+
+def test_a_status_names_the_part_that_it_is_about() -> None:
+    analysis = AnalysisTask(**_TASK.model_dump(exclude={"type", "process_types"}))
+    for task, part in ((_TASK, None), (analysis, "analysis")):
+        subject = Subject(task, ProcessType.VIDEO_ENHANCEMENT, "worker")
+        assert subject.status(1, Status.PROCESSING).part == part

@@ -8,8 +8,8 @@ from workers.config import WorkerConfig
 from workers.protocol.messages import FileTask, OutputTarget, SourceRef
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType
+from workers.runtime.attempts import settings_key, thread_limit, time_limit_s
 from workers.runtime.executor import describe_ending
-from workers.runtime.work import settings_key, thread_limit, time_limit_s
 from workers.runtime.workspace import in_words, needed_bytes
 
 _TASK = FileTask(
