@@ -48,18 +48,25 @@ def parts_left(place: Place) -> list[Path]:
     return list(place.output.glob(".vidproc/parts-*"))
 
 
+def holders(session: Session) -> dict[str, str]:
+    """Which worker has which part."""
+    return {
+        current.part: worker.worker_id
+        for worker in session.workers()
+        for current in worker.current
+        if current.part is not None
+    }
+
+
 @asynccontextmanager
 async def held_at_the_second(place: Place, **orders: object) -> AsyncIterator[tuple[Session, Path]]:
-    """A session with one film whose second segment waits for a gate while the others are finished."""
+    """A session with one film whose second segment is begun and waits for a gate."""
     gate, marker = place.folder / "gate", place.folder / "begun"
     async with place.session() as session:
         await session.add(
             [make_source(place.videos, marker=str(marker), parts={SECOND: {"gate": str(gate), **orders}})]
         )
-        await until(
-            session,
-            lambda: SECOND in {current.part for worker in session.workers() for current in worker.current},
-        )
+        await until(session, lambda: SECOND in holders(session))
         yield session, gate
 
 
@@ -154,3 +161,36 @@ async def test_a_part_that_cannot_be_done_fails_the_file(place: Place) -> None:
         ledger = [line for line in await session.attempts(file.file_id) if line.status is Status.FAILED]
         assert [(line.part, line.attempt) for line in ledger] == [(SECOND, 1), (SECOND, 2), (SECOND, 3)]
     assert place.results() == []
+
+
+async def test_a_film_moves_to_a_broker_and_back_with_its_finished_parts(
+    place: Place, broker_vhost: str
+) -> None:
+    async with held_at_the_second(place) as (session, gate):
+        await session.use_broker(broker_vhost)
+        await until(session, lambda: SECOND in holders(session))
+        await session.use_broker(None)
+        await until(session, lambda: SECOND in holders(session))
+        gate.touch()
+        file = (await until_finished(session))[0]
+        assert file.enhancement_result is not None
+        assert [part.attempt for part in file.parts[:2]] == [1, 1]
+        assert file.parts[2].attempt == 2
+    assert place.results() == ["clip.mp4"]
+    marks = begun(place.folder / "begun")
+    assert (marks[ANALYSIS], marks[FIRST], marks[ASSEMBLY]) == (1, 1, 1)
+
+
+async def test_a_film_is_shared_by_the_workers_of_a_broker(place: Place, broker_vhost: str) -> None:
+    place.options = replace(place.options, worker_count=2, broker_url=broker_vhost)
+    gate = place.folder / "gate"
+    orders = {"gate": str(gate)}
+    async with place.session() as session:
+        parts = dict.fromkeys((FIRST, SECOND, THIRD), orders)
+        await session.add([make_source(place.videos, parts=parts)])
+        await until(session, lambda: len(set(holders(session).values())) == 2)
+        gate.touch()
+        file = (await until_finished(session))[0]
+        assert file.enhancement_result is not None
+        assert len({part.worker_id for part in file.parts[1:4]}) == 2
+    assert place.results() == ["clip.mp4"]
