@@ -112,8 +112,7 @@ class Dispatch:
         before = None if file is None else file.published(status.process_type, status.part)
         is_ours = status.client_id == self._rules.client_id
         if file is None or before is None or not is_ours or not is_current(file, status):
-            self._note_stray(status)
-            return None
+            return self._stray(status)
         if not before.is_wanted:
             return None
         after = reduce(before, believed(file, status))
@@ -273,10 +272,14 @@ class Dispatch:
     def _present(self, file_ids: Iterable[FileId]) -> list[FileRecord]:
         return [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
 
-    def _note_stray(self, status: StatusMessage) -> None:
-        """A status of a row that was removed: whoever still works on it can stop."""
-        if status.client_id == self._rules.client_id and not status.status.is_final:
+    def _stray(self, status: StatusMessage) -> asyncio.Future[None] | None:
+        """A status of what is not, or no more, in the list: whoever still works on it can stop."""
+        if status.status.is_final:
+            # It may have led to what took its place; like any second copy it waits until that is durable.
+            return self._store.settled()
+        if status.client_id == self._rules.client_id:
             self._remind((FileId(status.file_id), status.process_type, status.part), status.attempt)
+        return None
 
     def _remind(self, key: _TaskKey, attempt: int) -> None:
         """Tell the workers again, at most every few seconds, that this task is not wanted any more."""
