@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from resources.sample_maker import SampleSpec, make_sample
-from tests.e2e.stage import ROOT, Stage, wait_for
+from tests.e2e.stage import FIRST_ROW_PX, ROOT, Stage, StageError, wait_for
 from tests.fixtures.bound_process import start_bound
 
 TARGET: Final = ROOT / "docs" / "screenshots"
@@ -32,6 +32,16 @@ _REAL: Final = (
 )
 _PLAYED_S: Final = 1.0
 """A film is watched for this long before its picture is taken."""
+_HOVERED_S: Final = 1.2
+"""A pointer stands still for this long before a tooltip comes."""
+_TOOLTIP: Final = r"^parts_window\.py$"
+_PARTS_PROGRAM: Final = ("-m", "tests.e2e.parts_window")
+_PARTS: Final = (
+    ("parts-light", "light", (1400, 860), 1.0),
+    ("parts-dark", "dark", (1400, 860), 1.0),
+    ("parts-narrow", "light", (660, 900), 1.0),
+    ("parts-scale-200", "light", (1100, 720), 2.0),
+)
 _TABS_PX: Final = {"report": (1032, 141), "metadata": (1112, 141), "colours": (1187, 141)}
 _SWITCH_PX: Final = {"before": (1045, 747), "split": (1109, 747), "after": (1169, 747)}
 
@@ -72,8 +82,15 @@ class Scenes:
         self._clips = _clips(folder / "Videos")
 
     @contextmanager
-    def _stage(self, name: str, *, appearance: str = "light", scale: float = 1.0) -> Iterator[Stage]:
-        stage = Stage(self._display, self._folder / name, scale=scale)
+    def _stage(
+        self, name: str, *, appearance: str = "light", scale: float = 1.0, code: Sequence[str] | None = None
+    ) -> Iterator[Stage]:
+        folder = self._folder / name
+        stage = (
+            Stage(self._display, folder, scale=scale)
+            if code is None
+            else Stage(self._display, folder, scale=scale, code=code)
+        )
         stage.choose(appearance)
         try:
             yield stage
@@ -166,6 +183,32 @@ class Scenes:
             self._finished(stage, self._clips[:2], (1100, 720))
             self._shoot(stage, "scale-200")
 
+    def parts(self) -> None:
+        """Files in parts: who makes which segment, and the finished ones playing; the tooltip of such a row."""
+        film = self._folder / "Videos" / "Summer festival.mp4"
+        make_sample(film, SampleSpec(duration_s=60, width_px=480, height_px=270))
+        for name, appearance, size_px, scale in _PARTS:
+            with self._stage(name, appearance=appearance, scale=scale, code=_PARTS_PROGRAM) as stage:
+                stage.start(film, size_px=size_px)
+                if size_px[0] > size_px[1]:
+                    stage.key("F9")
+                stage.click_row(0)
+                stage.settle()
+                self._shoot(stage, name)
+                if name == "parts-light":
+                    path = stage.grab_window(TARGET / "parts-tooltip.png", _tooltip(stage))
+                    sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+def _tooltip(stage: Stage) -> str:
+    """Let the pointer rest on the first row until its tooltip is there; the tooltip's window."""
+    for x_px in range(FIRST_ROW_PX[0] + 10, FIRST_ROW_PX[0] + 100, 10):
+        stage.move(x_px, FIRST_ROW_PX[1])
+        time.sleep(_HOVERED_S)
+        if found := stage.window_named(_TOOLTIP):
+            return found
+    raise StageError("there is no tooltip")
+
 
 def _display(folder: Path) -> Iterator[str]:
     reading, writing = os.pipe()
@@ -216,7 +259,7 @@ def main(names: Sequence[str]) -> int:
             scenes = Scenes(display, folder)
             known: dict[str, Callable[[], None]] = {
                 name: getattr(scenes, name)
-                for name in ("empty", "busy", "finished", "trouble", "settings", "narrow")
+                for name in ("empty", "busy", "finished", "trouble", "settings", "narrow", "parts")
             }
             for name in names or known:
                 known[name]()

@@ -26,6 +26,10 @@ ROW_PX: Final = 58
 FIRST_ROW_PX: Final = (180, 138)
 """Middle of the first row, from the window's corner, without a banner."""
 _POLL_S: Final = 0.1
+_PROGRAM: Final = (
+    "-c",
+    "import sys; from vidproc_desktop.__main__ import main_window; sys.exit(main_window())",
+)
 _GRAB: Final = (
     "import sys\n"
     "from PySide6.QtGui import QGuiApplication\n"
@@ -83,8 +87,11 @@ class Task:
 class Stage:
     """One display with the program on it."""
 
-    def __init__(self, display: str, folder: Path, *, scale: float = 1.0) -> None:
+    def __init__(
+        self, display: str, folder: Path, *, scale: float = 1.0, code: Sequence[str] = _PROGRAM
+    ) -> None:
         self.folder = folder
+        self._code = code
         self.data_dir = folder / "data"
         self.results = folder / "results"
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -116,9 +123,8 @@ class Stage:
 
     def launch(self, *files: Path) -> None:
         """Start the program and leave its window alone: it may be about to go again."""
-        code = "import sys; from vidproc_desktop.__main__ import main_window; sys.exit(main_window())"
         self._program = start_bound(
-            [sys.executable, "-c", code, "--data-dir", str(self.data_dir), *map(str, files)],
+            [sys.executable, *self._code, "--data-dir", str(self.data_dir), *map(str, files)],
             log=self.folder / "program.log",
             env=self._env,
             cwd=ROOT,

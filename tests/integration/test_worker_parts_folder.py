@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from workers.protocol.segments import SegmentPlan, segment_part
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType
 from workers.runtime import leftovers, names
-from workers.runtime.locks import lock_folder
+from workers.runtime.locks import HeldLock, lock_folder, try_lock_folder
 from workers.runtime.part_documents import StoredPlan, StoredSegment, plan_bytes
 from workers.runtime.parts import PartsFolder, parts_path
 from workers.runtime.pipe import decode_job, decode_reply, encode_line, job_line, outcome_line, to_outcome
@@ -320,7 +321,7 @@ def test_what_is_left_of_a_folder_whose_removal_was_killed_counts_for_nothing(
     publish_segment(tmp_path, stored.sha256, 0)
     parts = parts_in(tmp_path)
     with monkeypatch.context() as killed:
-        killed.setattr(leftovers.shutil, "rmtree", lambda folder, ignore_errors: None)
+        killed.setattr(shutil, "rmtree", lambda folder, ignore_errors: None)
         parts.remove()
     assert "segment-00000.json" in listed(parts.path)
     assert parts.find_analysis() is None
@@ -376,11 +377,10 @@ def test_somebody_who_comes_back_at_the_last_moment_keeps_the_folder(
     stored = publish_plan(tmp_path)
     parts = parts_in(tmp_path)
     aged(parts.path, 15 * DAY_S)
-    take = leftovers.try_lock_folder
 
-    def open_first(folder: Path) -> object:
+    def open_first(folder: Path) -> HeldLock | None:
         parts.open(stored.sha256)
-        return take(folder)
+        return try_lock_folder(folder)
 
     monkeypatch.setattr(leftovers, "try_lock_folder", open_first)
     workspace_in(tmp_path).close()

@@ -189,14 +189,14 @@ def described(base: FileRecord, document: Path, sheet: Path | None = None) -> Fi
 class RecordedSession:
     """A `SessionApi` that holds rows, tells its listeners, and writes down what it was asked for."""
 
-    def __init__(self, files: Sequence[FileRecord] = ()) -> None:
+    def __init__(self, files: Sequence[FileRecord] = (), workers: Sequence[WorkerView] = ()) -> None:
         self.events = EventHub()
         self.asked: list[tuple[str, object]] = []
         self.folders: list[Path | None] = []
         self.answer = ConnectionReport(is_ok=True, message="Connected to RabbitMQ 3.10.8.")
         self.error: Exception | None = None
         self._files = {file.file_id: file for file in files}
-        self._workers: tuple[WorkerView, ...] = ()
+        self._workers = tuple(workers)
         self._count = 1
 
     def put(self, *files: FileRecord) -> None:

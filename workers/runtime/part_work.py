@@ -80,7 +80,7 @@ class PartWork:
         """Plan the segments. Without spans the file is better done in one task."""
         config = self._options.config
         place = await asyncio.to_thread(_locate, task, config.roots)
-        if await asyncio.to_thread(find_finished, place.destination, place.key) is not None:
+        if await self._find_assembled(place) is not None:
             return AnalysisResult(reason="The enhanced file is there already.", was_found_finished=True)
         there = await asyncio.to_thread(place.parts.find_analysis)
         if there is not None:

@@ -128,10 +128,12 @@ class PartsFolder:
         missing: list[str] = []
         with _readable(self.path):
             for span in stored.plan.spans:
-                record = read_record(self.path, stored.sha256, span.number)
-                if record is None or (
-                    check_videos and read_segment(self.path, stored.sha256, span.number) is None
-                ):
+                if check_videos:
+                    found = read_segment(self.path, stored.sha256, span.number)
+                    record = None if found is None else found.record
+                else:
+                    record = read_record(self.path, stored.sha256, span.number)
+                if record is None:
                     missing.append(segment_part(span.number))
                 else:
                     records.append(record)

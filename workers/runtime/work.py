@@ -98,8 +98,11 @@ class EnhancementWork:
         config = self._options.config
         destination = await asyncio.to_thread(locate, task, config.roots)
         key = settings_key(task)
+        # Made before the file turned out to be one for a single task, and of no use any more once that is done.
+        parts = parts_folder(task, destination, key)
         found = await asyncio.to_thread(find_finished, destination, key)
         if found is not None:
+            await to_the_end(parts.remove)
             return enhancement_result(found)
         async with prepared_attempt(destination, task, self.process_type, config) as prepared:
             outcome = await executor.run(
@@ -113,8 +116,7 @@ class EnhancementWork:
                 destination.videos,
                 lambda: publication.publish_enhancement(destination, outcome, prepared.workspace.path),
             )
-            # Left when the file turned out to be one for a single task: nobody will join them any more.
-            await to_the_end(parts_folder(task, destination, key).remove)
+            await to_the_end(parts.remove)
             return enhancement_result(published)
 
     def _job(self, task: FileTask, prepared: Prepared, key: str) -> EnhancementJob:
