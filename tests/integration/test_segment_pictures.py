@@ -15,6 +15,7 @@ from tests.fixtures.small_films import CLOCK, code_film, make_film, uneven_times
 from tests.fixtures.textures import texture
 from tests.fixtures.woven import Luma, interlaced, moments, noisy, pulled_down
 from workers.media.jobs import EnhancementOutcome
+from workers.media.probe import examine
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.settings import (
     ChainSpeed,
@@ -191,6 +192,16 @@ def test_every_way_of_referring_to_other_pictures(tmp_path: Path, coding: tuple[
     suffix, codec, *options = coding
     film = code_film(tmp_path / f"film.{suffix}", grainy(), "-c:v", codec, "-g", "12", "-crf", "12", *options)
     assert "denoise" in kinds(assert_identical(film, tmp_path, QUICK))
+
+
+def test_a_file_that_calls_every_picture_a_keyframe(tmp_path: Path) -> None:
+    film = code_film(tmp_path / "film.mp4", grainy(), "-c:v", "mpeg4", "-g", "2", "-bf", "0", "-b:v", "4M")
+    data = film.read_bytes()
+    assert b"stss" in data
+    film.write_bytes(data.replace(b"stss", b"free"))
+    scan = examine(film).main_scan
+    assert scan.keyframe_pts == scan.pts
+    assert_identical(film, tmp_path, QUICK)
 
 
 def test_pictures_that_nothing_is_done_to(tmp_path: Path) -> None:
