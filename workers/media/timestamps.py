@@ -63,6 +63,11 @@ class TrackClock:
 
     def span(self, source_ticks: int) -> int:
         """Output ticks of a duration in source ticks, to the nearest."""
+        whole, rest = divmod(
+            self.source_time_base.numerator * self.timescale, self.source_time_base.denominator
+        )
+        if not rest:  # nearly always, and a film has hundreds of thousands of pictures
+            return source_ticks * whole
         return round(source_ticks * self.source_time_base * self.timescale)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -7,8 +8,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from workers.media.decode import DecodeStatistics
-from workers.media.frames import FrameWindow, Stopped, repaired
-from workers.media.timestamps import TimestampRepair, track_clock
+from workers.media.frames import FrameWindow, Stopped, TimedFrame, repaired
+from workers.media.timestamps import FrameTime, TimestampRepair, track_clock
 
 
 class CountingDecoder:
@@ -114,3 +115,21 @@ def test_a_released_frame_is_refused() -> None:
         window.release(4)
         with pytest.raises(RuntimeError, match="released"):
             window.frame(3)
+
+
+def test_a_window_may_begin_in_the_middle_and_reads_ahead_from_there() -> None:
+    made: list[int] = []
+
+    def frames() -> Iterator[TimedFrame]:
+        for number in range(40, 60):
+            made.append(number)
+            yield TimedFrame(number, VideoFrame(2, 2, "yuv420p"), FrameTime(number * 40, 40))
+
+    with FrameWindow(contextlib.nullcontext(frames()), read_ahead=3, first=40) as window:
+        assert window.frame_or_last(41).time.ticks == 1640
+        with pytest.raises(RuntimeError, match="released"):
+            window.frame(39)
+        window.release(41)
+        assert window.frame_or_last(45).number == 45
+        assert max(made) <= 45 + 3 + 1
+        assert window.frame_or_last(70).number == 59
