@@ -223,6 +223,19 @@ async def test_a_worker_killed_in_the_middle_costs_an_attempt_and_the_file_is_do
     assert place.results() == ["clip.mp4"]
 
 
+async def test_what_waits_behind_a_killed_workers_task_is_not_lost(place: Place) -> None:
+    gate = place.folder / "gate"
+    async with place.session() as session:
+        await session.add([make_source(place.videos, gate=str(gate)), make_source(place.videos, "next.mov")])
+        await until(session, lambda: all(file.enhancement.is_published for file in session.files()))
+        os.kill(await busy_pid(session), signal.SIGKILL)
+        await until_attempt(session, 2)
+        gate.touch()
+        files = await until_finished(session)
+        assert [file.enhancement.attempt for file in files] == [2, 1]
+    assert place.results() == ["clip.mp4", "next.mp4"]
+
+
 async def test_a_file_that_kills_its_worker_every_time_is_given_up(place: Place) -> None:
     gate = place.folder / "gate"
     async with place.session() as session:

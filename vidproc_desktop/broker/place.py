@@ -83,6 +83,7 @@ class Place:
         beat = self.heartbeat
         return (
             beat is not None
+            and self._process is not None
             and not self.is_leaving
             and beat.state in _TAKES
             and len(self.held) < max(1, beat.slots)
@@ -166,8 +167,9 @@ class Place:
     def _on_end(self, end: ProcessEnd) -> None:
         if not self.is_leaving:
             _log.warning("%s (%s) %s", self.name, self.worker_id or "not started", end.words)
+        # Whoever hears of it hands out what waits: there is no room at a process that is gone.
+        self._process = None
         self._events.on_end(self, end)
         self.heartbeat = None
         self.held.clear()
-        self._process = None
         self._ended.set()

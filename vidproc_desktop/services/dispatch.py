@@ -92,6 +92,8 @@ class Dispatch:
         self._control = control
         self._failures: dict[_TaskKey, list[AttemptRecord]] = {}
         self._reminded: dict[_TaskKey, float] = {}
+        self._doubled: set[_TaskKey] = set()
+        """Parts of which an older attempt still runs beside the newest."""
 
     def apply(self, status: StatusMessage) -> asyncio.Future[None] | None:
         """Take one status: reduce it, hand the change to the store, publish the event. Never waits, never blocks.
@@ -110,8 +112,7 @@ class Dispatch:
         before = None if file is None else file.published(status.process_type, status.part)
         is_ours = status.client_id == self._rules.client_id
         if file is None or before is None or not is_ours or not is_current(file, status):
-            self._note_stray(status)
-            return None
+            return self._stray(status)
         if not before.is_wanted:
             return None
         after = reduce(before, believed(file, status))
@@ -159,6 +160,10 @@ class Dispatch:
                 case GiveUp(reason):
                     _log.info("%s failed: %s", _name(record), reason)
         self._failures.pop(_key(record), None)
+        if _key(record) in self._doubled:
+            self._doubled.remove(_key(record))
+            # The first result counts: whoever works on an attempt up to this one can stop.
+            self._send_cancel(_key(record), record.attempt)
         return after_end(file, record, self._rules.max_attempts)
 
     def _take(self, step: Step, *ledger: Change) -> asyncio.Future[None]:
@@ -221,6 +226,21 @@ class Dispatch:
         """Failures that come from now on are judged by this."""
         self._rules = replace(self._rules, max_attempts=max_attempts)
 
+    @property
+    def max_attempts(self) -> int:
+        """How often a task is tried."""
+        return self._rules.max_attempts
+
+    def try_beside(self, record: TaskRecord, retry: Retry) -> None:
+        """Issue the next attempt of a part while the present one goes on; the first result counts."""
+        file = self._catalogue.get(record.file_id)
+        if file is None or record.part is None or file.part(record.part) is not record:
+            return
+        _log.info("%s: attempt %d beside the one that runs", _name(record), retry.attempt)
+        again = retried(record, retry)
+        self._doubled.add(_key(record))
+        self._take(Step(with_record(file, again), (again,)))
+
     def remember(self, failures: Iterable[AttemptRecord]) -> None:
         """The ledger's failed attempts, as the store had them at start."""
         for line in failures:
@@ -252,10 +272,14 @@ class Dispatch:
     def _present(self, file_ids: Iterable[FileId]) -> list[FileRecord]:
         return [file for file_id in file_ids if (file := self._catalogue.get(file_id)) is not None]
 
-    def _note_stray(self, status: StatusMessage) -> None:
-        """A status of a row that was removed: whoever still works on it can stop."""
-        if status.client_id == self._rules.client_id and not status.status.is_final:
+    def _stray(self, status: StatusMessage) -> asyncio.Future[None] | None:
+        """A status of what is not, or no more, in the list: whoever still works on it can stop."""
+        if status.status.is_final:
+            # It may have led to what took its place; like any second copy it waits until that is durable.
+            return self._store.settled()
+        if status.client_id == self._rules.client_id:
             self._remind((FileId(status.file_id), status.process_type, status.part), status.attempt)
+        return None
 
     def _remind(self, key: _TaskKey, attempt: int) -> None:
         """Tell the workers again, at most every few seconds, that this task is not wanted any more."""

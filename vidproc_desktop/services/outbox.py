@@ -82,6 +82,11 @@ class Outbox:
         self._limits.clear()
         self._wake.set()
 
+    @property
+    def has_waiting(self) -> bool:
+        """True as long as something has still to be published."""
+        return self._front() is not None
+
     def forget(self, file_ids: tuple[FileId, ...]) -> None:
         """Rows are gone."""
         for file_id in file_ids:

@@ -21,6 +21,7 @@ from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeRepo
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services import scan
+from vidproc_desktop.services.backups import Backups
 from vidproc_desktop.services.catalogue import Catalogue
 from vidproc_desktop.services.dispatch import Dispatch, Rules
 from vidproc_desktop.services.events import BrokerHealthChanged, EventHub, Notice
@@ -154,6 +155,7 @@ class Session:
             control=self._send_control,
         )
         self._pool.watch(outbox.nudge, dispatch.on_worker_lost)
+        Backups(self._catalogue, self._pool, outbox=outbox, dispatch=dispatch)  # the two it watches hold it
         intake = Intake(
             self._catalogue,
             self._ports.store,

@@ -110,6 +110,18 @@ async def test_what_follows_from_a_result_is_written_with_it(core: Core) -> None
     assert written == [A, None, B, ASSEMBLY, None]
 
 
+async def test_a_repeated_result_that_has_led_to_other_parts_waits_for_its_first_copy(core: Core) -> None:
+    share_out(core)
+    core.dispatch.apply(part_status(A, 1, COMPLETED))
+    core.dispatch.apply(part_status(B, 1, COMPLETED))
+    core.store.held = []
+    answer = part_status(ASSEMBLY, 1, COMPLETED, result=shares(30.0, of_round=1))
+    first = core.dispatch.apply(answer)
+    assert first is not None
+    assert core.file.assembly is None
+    assert core.dispatch.apply(answer) is first
+
+
 # ------------------------------------------------------------ failures
 
 
