@@ -59,7 +59,8 @@ class Ready:
 map_ = frame_map(plan, source.clock.timescale, None)
 graph = FilterGraph(plan, source.picture, Ready(), map_,
                     matrix=code_point(MATRICES, plan.colour.matrix), threads=0)
-filtered, filter_ = timed(lambda: [to_libav(frame) for _, frame in graph.run(graph.nodes.filtered, map_.pictures(Ready().each_time()))])
+outputs = map_.pictures(Ready().each_time())
+filtered, filter_ = timed(lambda: [to_libav(frame) for _, frame in graph.run(graph.nodes.filtered, outputs)])
 
 def encode_all():
     with av.open(str(folder / "alone.mp4"), "w") as container:

@@ -97,7 +97,13 @@ def whole_run(source: Material, plan: EnhancementPlan) -> Iterator[tuple[FrameTi
 
 
 @pytest.mark.parametrize(
-    "codec, name", [("libx264", "noisy.mp4"), ("mpeg2video", "noisy.ts"), ("libx265", "noisy.mkv")]
+    "codec, name",
+    [
+        ("libx264", "noisy.mp4"),
+        ("mpeg2video", "noisy.ts"),
+        ("libx265", "noisy.mkv"),
+        ("libsvtav1", "noisy.mkv"),
+    ],
 )
 def test_any_picture_is_the_one_of_the_whole_run(codec: str, name: str, tmp_path: Path) -> None:
     extra = {"x265-params": "log-level=none"} if codec == "libx265" else {}

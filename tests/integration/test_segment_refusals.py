@@ -20,7 +20,7 @@ from workers.media.material import material
 from workers.media.planning import Known, plan_run
 from workers.media.probe import examine
 from workers.media.quick_analysis import quick_analysis
-from workers.media.segment_fitness import why_whole
+from workers.media.segment_fitness import plan_obstacle, source_obstacle
 from workers.media.side_files import SCAN_NAME, TABLES_NAME
 from workers.media.tables import tables_of
 from workers.protocol.report import NoteCode
@@ -101,6 +101,12 @@ def test_a_film_that_is_shown_from_its_middle(tmp_path: Path) -> None:
     assert_whole(FilmInParts(film, tmp_path, QUICK).analyse(), "timestamps")
 
 
+def test_a_film_that_calls_every_picture_a_keyframe_and_cannot_be_entered_there(tmp_path: Path) -> None:
+    film = code_film(tmp_path / "film.mp4", grainy(), "-c:v", "mpeg4", "-g", "60", "-bf", "0", "-b:v", "4M")
+    film.write_bytes(film.read_bytes().replace(b"stss", b"free"))
+    assert_whole(FilmInParts(film, tmp_path, QUICK).analyse(), "in the middle")
+
+
 def test_other_reasons_are_told_apart(tmp_path: Path) -> None:
     examination = examine(film_at(tmp_path / "film.mp4"))
     video = examination.info.main_video
@@ -108,10 +114,11 @@ def test_other_reasons_are_told_apart(tmp_path: Path) -> None:
     source = material(tmp_path / "film.mp4", examination.info, video, examination.main_scan)
     known = Known(examination, source, quick_analysis(source, threads=1), QUICK)
     plan, _ = plan_run(known, threads=1, on_frame=lambda count: None)
-    assert why_whole(known, plan, None) is None
+    assert source_obstacle(known) is None
+    assert plan_obstacle(known, plan, None) is None
 
     def reason(**changes: object) -> str | None:
-        return why_whole(replace(known, source=replace(source, **changes)), plan, None)  # type: ignore[arg-type]  # fields by name
+        return source_obstacle(replace(known, source=replace(source, **changes)))  # type: ignore[arg-type]  # fields by name
 
     def scan_reason(**changes: object) -> str | None:
         return reason(scan=replace(source.scan, **changes))  # type: ignore[arg-type]  # fields by name
@@ -125,16 +132,15 @@ def test_other_reasons_are_told_apart(tmp_path: Path) -> None:
     assert "wmv2" in (reason(video=video.model_copy(update={"codec": "wmv2"})) or "")
     assert "edit list" in (reason(video=video.model_copy(update={"is_trimmed": True})) or "")
     damaged = examination.info.model_copy(update={"warnings": ("3 errors while reading the file.",)})
-    assert "damaged" in (
-        why_whole(replace(known, examination=replace(examination, info=damaged)), plan, None) or ""
-    )
+    found = source_obstacle(replace(known, examination=replace(examination, info=damaged)))
+    assert "damaged" in (found or "")
     fewer = tables_of(COUNT - 1, np.zeros(0, np.int32))
-    assert "as many pictures as packets" in (why_whole(known, plan, fewer) or "")
+    assert "as many pictures as packets" in (plan_obstacle(known, plan, fewer) or "")
     for encoder in ENCODERS.values():
         coded = plan.model_copy(
             update={"encoding": plan.encoding.model_copy(update={"encoder": encoder.name})}
         )
-        assert (why_whole(known, coded, None) is None) == encoder.is_software
+        assert (plan_obstacle(known, coded, None) is None) == encoder.is_software
 
 
 def test_a_film_with_a_damaged_picture_is_noticed_in_its_segment_and_only_there(tmp_path: Path) -> None:

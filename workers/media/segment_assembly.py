@@ -10,16 +10,13 @@ from typing import Final
 
 import av
 
-from workers.errors import TaskFailedError
 from workers.media.accounting import Findings, account
 from workers.media.assemble import Mp4Writer
 from workers.media.audio import UncopyableSoundError
 from workers.media.decode import DecodeStatistics
 from workers.media.delivery import OUTPUT_NAME, identity, make_poster, prove
 from workers.media.failures import failures_in_words
-from workers.media.filters.graph import is_judged
 from workers.media.frame_map import output_rate
-from workers.media.gate import Gate
 from workers.media.job_stages import JobStages, now
 from workers.media.jobs import (
     AnalysisOutcome,
@@ -30,16 +27,15 @@ from workers.media.jobs import (
 )
 from workers.media.joined_video import JoinedSegment, JoinedVideo, UnjoinableError
 from workers.media.notes import note
-from workers.media.plan import without_picture_steps
 from workers.media.production import Production, coded_form
-from workers.media.proof import Proof
+from workers.media.segment_records import another_round, check_records, judged, merged_proof
 from workers.media.side_files import TakenUp, parts_missing, take_up
 from workers.media.surroundings import Accompaniment, accompany
 from workers.media.timestamps import FrameTime
 from workers.media.verify import Verdict, sha256_of
-from workers.protocol.report import GateResult, Note, NoteCode, StageSeconds
-from workers.protocol.segments import SegmentPlan, SegmentRecord
-from workers.protocol.states import ErrorCode, Stage
+from workers.protocol.report import Note, NoteCode, StageSeconds
+from workers.protocol.segments import SegmentRecord
+from workers.protocol.states import Stage
 
 _CHECKED: Final = 0.2
 _ACCOMPANIED: Final = 0.4
@@ -77,7 +73,7 @@ class _Assembly:
             check_records(job.records, job.segment_plan, times)
             gate = judged(job.segment_plan, job.records)
             if gate is not None and not gate.passed:
-                return another_round(job.segment_plan, gate, taken)
+                return AnalysisOutcome(*another_round(job.segment_plan, gate, taken.source.video))
             self._check_files()
             accompaniment = accompany(
                 job.source, taken.examination, job.settings, taken.source.clock.origin_s
@@ -85,6 +81,13 @@ class _Assembly:
         stages.report(Stage.ASSEMBLING, _ACCOMPANIED)
         production, verdict = self._make(taken, times, accompaniment)
         production = replace(production, gate=job.segment_plan.failed_gate or gate)
+        return self._delivered(taken, accompaniment, production, verdict)
+
+    def _delivered(
+        self, taken: TakenUp, accompaniment: Accompaniment, production: Production, verdict: Verdict
+    ) -> EnhancementOutcome:
+        """The poster, and the report over all parts."""
+        job, stages = self._job, self._stages
         with stages.timed(Stage.VERIFYING):
             poster = make_poster(self._output, None)
             digest = sha256_of(self._output)
@@ -108,7 +111,8 @@ class _Assembly:
                 records=job.records,
             )
         )
-        stages.report(Stage.VERIFYING, 1.0, len(times), len(times))
+        count = len(production.times)
+        stages.report(Stage.VERIFYING, 1.0, count, count)
         return EnhancementOutcome(self._output, poster, report)
 
     @property
@@ -188,71 +192,6 @@ class _Assembly:
             proof=merged_proof(job.records),
             form=coded_form(taken.source, self._plan),
         )
-
-
-def check_records(records: Sequence[SegmentRecord], plan: SegmentPlan, times: Sequence[FrameTime]) -> None:
-    """Every segment of the plan is there once, and made by it.
-
-    Args:
-        records: of all segments.
-        plan: their spans.
-        times: of every output picture.
-
-    Raises:
-        TaskFailedError: PARTS_MISSING when a record is missing or says something else than the plan; NOT_IN_PARTS when
-            the coded forms of two segments differ.
-    """
-    if len(records) != len(plan.spans) or len({record.plan_sha256 for record in records}) != 1:
-        raise parts_missing(f"{len(records)} segments of {len(plan.spans)}, or of different plans")
-    for record, span in zip(records, plan.spans, strict=True):
-        first, last = times[span.first], times[span.first + span.count - 1]
-        said = (record.number, record.pictures, len(record.packet_digests))
-        if said != (span.number, span.count, span.count):
-            raise parts_missing(f"segment {span.number} does not hold {span.count} pictures")
-        if (record.first_tick, record.end_tick) != (first.ticks, last.end):
-            raise parts_missing(f"segment {span.number} lies elsewhere on the clock")
-    if len({record.parameters for record in records}) != 1:
-        raise TaskFailedError(
-            ErrorCode.NOT_IN_PARTS,
-            "The segments of this video were coded in forms that do not fit together; it is done as a whole.",
-            detail="the parameter sets of the segments differ",
-        )
-
-
-def judged(plan: SegmentPlan, records: Sequence[SegmentRecord]) -> GateResult | None:
-    """The harm gate's judgement over all segments together; None where there is nothing to judge."""
-    if not is_judged(plan.plan):
-        return None
-    gate = Gate(plan.plan)
-    for record in records:
-        if record.gate is not None:
-            gate.merge(record.gate)
-    return gate.result()
-
-
-def another_round(plan: SegmentPlan, gate: GateResult, taken: TakenUp) -> AnalysisOutcome:
-    """The same segments without the picture steps, for the reason that the gate found."""
-    reason = f"The do-no-harm gate found: {gate.detail}."
-    fallback = note(NoteCode.HARM_GATE_FELL_BACK, reason, taken.source.video)
-    again = plan.model_copy(
-        update={
-            "round": plan.round + 1,
-            "plan": without_picture_steps(plan.plan, reason),
-            "notes": (*plan.notes, fallback),
-            "failed_gate": gate,
-        }
-    )
-    return AnalysisOutcome(again, reason)
-
-
-def merged_proof(records: Sequence[SegmentRecord]) -> Proof:
-    """That the coded pictures of all segments decode, in the order of the joined track."""
-    return Proof(
-        digests=tuple(bytes.fromhex(digest) for record in records for digest in record.packet_digests),
-        parameters=bytes.fromhex(records[0].parameters),
-        frames=sum(record.decoded_pictures for record in records),
-        errors=sum(record.decode_errors for record in records),
-    )
 
 
 def _decoded(taken: TakenUp, records: Sequence[SegmentRecord]) -> DecodeStatistics:

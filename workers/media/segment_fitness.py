@@ -23,30 +23,33 @@ _ENTERED_AT_KEYFRAMES: Final = frozenset(
 _WITHOUT_DISPLAY_TIMES: Final = "avi"
 
 
-def why_whole(known: Known, plan: EnhancementPlan, tables: FrameTables | None) -> str | None:
-    """Why a file is better done in one task; None when it can be shared out.
+def source_obstacle(known: Known) -> str | None:
+    """Why a source is better done in one task, whatever is done to it; None when it can be shared out."""
+    info, video = known.examination.info, known.source.video
+    findings = (
+        (not _is_sound(known.source.scan), "Its pictures cannot be told by their timestamps."),
+        (bool(info.warnings) or info.missing_bytes > 0, "The file is damaged or cut short."),
+        (video.is_trimmed, "An edit list shows only part of its pictures."),
+        (_WITHOUT_DISPLAY_TIMES in info.format_name.split(","), "AVI does not say when pictures are shown."),
+        (video.codec not in _ENTERED_AT_KEYFRAMES, f"{video.codec} is not surely decoded from the middle."),
+    )
+    return next((reason for applies, reason in findings if applies), None)
+
+
+def plan_obstacle(known: Known, plan: EnhancementPlan, tables: FrameTables | None) -> str | None:
+    """Why a plan is better executed in one task; None when its output can be shared out.
 
     Args:
         known: about the source.
         plan: what is done.
         tables: of the full analysis, where there was one.
     """
-    info, scan, video = known.examination.info, known.source.scan, known.source.video
+    encoder = plan.encoding.encoder
+    is_miscounted = tables is not None and tables.frame_count != known.source.scan.count
     findings = (
         (plan.remux, "Nothing would change the picture: it is copied as it is."),
-        (not _is_sound(scan), "Its pictures cannot be told by their timestamps."),
-        (bool(info.warnings) or info.missing_bytes > 0, "The file is damaged or cut short."),
-        (video.is_trimmed, "An edit list shows only part of its pictures."),
-        (_WITHOUT_DISPLAY_TIMES in info.format_name.split(","), "AVI does not say when pictures are shown."),
-        (video.codec not in _ENTERED_AT_KEYFRAMES, f"{video.codec} is not surely decoded from the middle."),
-        (
-            tables is not None and tables.frame_count != scan.count,
-            "It does not hold as many pictures as packets.",
-        ),
-        (
-            not ENCODERS[plan.encoding.encoder].is_software,
-            f"Segments made by {plan.encoding.encoder} are not sure to fit together.",
-        ),
+        (is_miscounted, "It does not hold as many pictures as packets."),
+        (not ENCODERS[encoder].is_software, f"Segments made by {encoder} are not sure to fit together."),
     )
     return next((reason for applies, reason in findings if applies), None)
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import av
 from av.container import InputContainer
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from workers.errors import TaskFailedError
@@ -27,6 +27,12 @@ from workers.protocol.states import ErrorCode
 
 _MOST_SEEKS: Final = 4
 """Further and further back; then the whole file up to the wanted frame is decoded."""
+
+
+_WAIT_FOR_AN_ENTRANCE: Final = frozenset({"h264", "hevc"})
+"""Their decoders give nothing before a picture from which on all is right; others take a container's word for it."""
+
+_REFERRING: Final = frozenset({PictureType.P, PictureType.B, PictureType.S})
 
 
 class _InexactError(Exception):
@@ -42,12 +48,14 @@ class Stretch:
         scan: of its stream; its timestamps ascend and every frame has one.
         times: of every frame of the stream, in order.
         first: number of the first frame that is wanted.
+        is_near: give up rather than go back to the beginning of the file from far away.
     """
 
     path: Path
     scan: PacketScan
     times: Sequence[FrameTime]
     first: int
+    is_near: bool = False
 
 
 def sought_frames(
@@ -64,7 +72,7 @@ def sought_frames(
         TaskFailedError: NOT_IN_PARTS: what can be decoded from there is not sure to be what the whole run gives.
     """
     expected = stretch.first
-    for start in _starts(stretch.scan, stretch.first):
+    for start in _starts(stretch):
         try:
             for number, picture in _decoded(stretch, start, expected, threads, check):
                 if number < expected:
@@ -84,15 +92,17 @@ def sought_frames(
     )
 
 
-def _starts(scan: PacketScan, first: int) -> Iterator[int | None]:
+def _starts(stretch: Stretch) -> Iterator[int | None]:
     """Timestamps of keyframes to start at, further and further back; None: the beginning of the file."""
-    keyframe = bisect_right(scan.keyframe_pts, scan.pts[first]) - 1
+    keyframes = stretch.scan.keyframe_pts
+    keyframe = bisect_right(keyframes, stretch.scan.pts[stretch.first]) - 1
     for attempt in range(_MOST_SEEKS):
         if keyframe <= 0:
             break
-        yield scan.keyframe_pts[keyframe]
+        yield keyframes[keyframe]
         keyframe -= 1 << attempt
-    yield None
+    if keyframe <= 0 or not stretch.is_near:
+        yield None
 
 
 def _decoded(
@@ -111,6 +121,7 @@ def _decoded(
         context, pts = stream.codec_context, stretch.scan.pts
         since = pts[0] if start is None else start
         errors = DemuxErrors()
+        has_entered = start is None or context.codec.canonical_name in _WAIT_FOR_AN_ENTRANCE
         for packet in packets(container, errors, (stream,)):
             check()
             if errors.count or packet.pts is None:
@@ -122,13 +133,25 @@ def _decoded(
                 if packet.pts < since:
                     continue  # a leading picture, which refers to what was not decoded
                 raise _InexactError from error
-            yield from _numbered(pictures, pts, since)
+            for number, picture in _numbered(pictures, pts, since):
+                if not has_entered and not _is_entrance(picture, stretch.scan.keyframe_pts):
+                    raise _InexactError
+                has_entered = True
+                yield number, picture
         pass_over(context, is_needed=True)
         try:
             pictures = context.decode(None)
         except av.FFmpegError as error:
             raise _InexactError from error
         yield from _numbered(pictures, pts, since)
+
+
+def _is_entrance(picture: VideoFrame, keyframe_pts: Sequence[int]) -> bool:
+    """True for the picture of a keyframe when it refers to no other; the one that was sought may be missed."""
+    pts = picture.pts or 0
+    place = bisect_left(keyframe_pts, pts)
+    is_keyframe = place < len(keyframe_pts) and keyframe_pts[place] == pts
+    return is_keyframe and picture.pict_type not in _REFERRING
 
 
 def _seek(container: InputContainer, stream: VideoStream, pts: int) -> None:

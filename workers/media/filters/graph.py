@@ -260,7 +260,10 @@ class FilterGraph:
             recipe=pictures.recipe,
             blank_below=blank_below,
         )
-        self.nodes = build(plan, source, self._feed.clip(), matrix, tables)
+        try:
+            self.nodes = build(plan, source, self._feed.clip(), matrix, tables)
+        except vs.Error as error:
+            raise self._feed.error or error from error
         self._feed.end_blank()
 
     def run(self, node: VideoNode, outputs: Iterator[OutputPicture]) -> Iterator[tuple[OutputPicture, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from workers.errors import TaskFailedError
 from workers.media.gate import Gate
-from workers.media.segment_assembly import check_records, judged, merged_proof
+from workers.media.segment_records import check_records, judged, merged_proof
 from workers.media.timestamps import FrameTime
 from workers.protocol.analysis import Analysis, ColourCast
 from workers.protocol.plan import EnhancementPlan, OutputColour
@@ -133,7 +133,8 @@ def test_the_gate_judges_over_all_segments_together() -> None:
     found = judged(plan, mixed)
     assert found is not None
     assert not found.passed
-    assert (found.sampled_frames, found.newly_clipped_share) == (3, pytest.approx(1 / 30))
+    assert found.sampled_frames == 3
+    assert found.newly_clipped_share == pytest.approx(1 / 30)
     good = judged(plan, [record(span, gate=harmless) for span in spans])
     assert good is not None
     assert good.passed
