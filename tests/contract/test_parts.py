@@ -219,3 +219,22 @@ async def test_a_stopped_broker_takes_no_responsibility_for_a_part(bench: Bench,
     with pytest.raises(UserFacingError) as refused:
         await bench.broker.publish(analysis_task(film.task))
     assert refused.value.code in (UserErrorCode.NO_WORKER, UserErrorCode.BROKER_UNREACHABLE)
+
+
+async def test_two_attempts_of_one_part_are_told_apart(bench: Bench, tmp_path: Path) -> None:
+    """A segment that takes long is tried by an idle worker too; whichever is not needed is cancelled by its number."""
+    await bench.start(2)
+    gate = tmp_path / "gate"
+    film = Film(bench, tmp_path, parts={FIRST: {"gate": str(gate), "steps": 2}})
+    await film.analyse()
+    await film.publish(0)
+    slow = (await film.until_held(FIRST))[FIRST]
+    other = next(WorkerId(beat.worker_id) for beat in bench.sink.idle(ENHANCEMENT) if beat.worker_id != slow)
+    await film.publish(0, worker_id=other, attempt=2)
+    await bench.sink.until(lambda: bool(bench.sink.beats[other].current))
+    await bench.broker.control(film.cancel(FIRST).model_copy(update={"attempt": 1}))
+    first = await film.final(FIRST)
+    assert (first.status, first.worker_id) == (Status.CANCELLED, slow)
+    gate.touch()
+    second = await film.final(FIRST, attempt=2)
+    assert (second.status, second.worker_id) == (Status.COMPLETED, other)

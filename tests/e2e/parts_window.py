@@ -56,7 +56,8 @@ def _cut(film: Path, folder: Path) -> tuple[list[Path], float]:
     paths = [folder / f"segment-{number:05}.mp4" for number in range(_READY)]
     with av.open(str(film)) as source:
         stream = source.streams.video[0]
-        rate = stream.average_rate or Fraction(25)
+        assert stream.average_rate is not None
+        rate = Fraction(stream.average_rate.numerator, stream.average_rate.denominator)
         count = max(1, stream.frames // _SEGMENTS)
         pictures = (frame.to_ndarray(format="rgb24") for frame in source.decode(stream))
         for path in paths:
@@ -68,26 +69,25 @@ def _write(path: Path, pictures: Iterable[Any], size_px: tuple[int, int], rate: 
     with av.open(str(path), "w") as target:
         track = target.add_stream("libx264", rate=rate)
         track.width, track.height, track.pix_fmt = *size_px, "yuv420p"
+        track.options = {"preset": "ultrafast"}
         for picture in pictures:
             brighter = (picture * 1.15).clip(0, 255).astype("uint8")
             target.mux(track.encode(av.VideoFrame.from_ndarray(brighter, format="rgb24")))
         target.mux(track.encode(None))
 
 
-def _rows(film: Path, folder: Path) -> Sequence[FileRecord]:
-    """A file in the middle of its segments, and others in every other state."""
-    videos, each_s = _cut(film, folder / "segments")
+def _named(position: int, name: str, duration_s: float) -> FileRecord:
+    base = record(position, name, metadata=Status.COMPLETED)
+    return replace(base, summary=summary(1920, 1080, duration_s), size_bytes=round(duration_s * 1_900_000))
 
-    def named(position: int, name: str, duration_s: float) -> FileRecord:
-        base = record(position, name, metadata=Status.COMPLETED)
-        return replace(
-            base, summary=summary(1920, 1080, duration_s), size_bytes=round(duration_s * 1_900_000)
-        )
+
+def _first(film: Path, folder: Path) -> FileRecord:
+    """In the middle of its segments, and everything that a segment can be."""
+    videos, each_s = _cut(film, folder / "segments")
 
     def running(progress: float, worker: str) -> Segment:
         return Segment(Status.PROCESSING, progress, worker, duration_s=each_s)
 
-    first = replace(named(1, "Summer festival.mov", each_s * _SEGMENTS), source_path=str(film))
     ready = [replace(DONE, duration_s=each_s, video=video) for video in videos]
     rest = [
         running(62, "studio-enhance-1"),
@@ -97,29 +97,34 @@ def _rows(film: Path, folder: Path) -> Sequence[FileRecord]:
         running(8, "studio-enhance-2"),
         *[Segment(duration_s=each_s)] * 3,
     ]
+    base = _named(1, "Summer festival.mov", each_s * _SEGMENTS)
+    return in_parts(replace(base, source_path=str(film)), *ready, *rest)
+
+
+def _rows(film: Path, folder: Path) -> Sequence[FileRecord]:
+    """A file in the middle of its segments, and others in every other state."""
     long = [*[DONE] * 90, Segment(Status.FAILED, 10, "attic-enhance-1", _GAVE_UP), *[Segment()] * 149]
-    analysing = working(
-        named(3, "Wedding, camera A.mp4", 5_400), 2, stage=Stage.ANALYSING, rate=210, left_s=70
-    )
-    broken = in_parts(
-        named(5, "Lecture with chapters.mkv", 240),
-        *[DONE] * 5, Segment(Status.FAILED, 30, "attic-enhance-1", _GAVE_UP), Segment(), DONE,
-    )  # fmt: skip
-    error = TaskError(code=ErrorCode.ENCODER_FAILED, message=_GAVE_UP)
+    wedding = _named(3, "Wedding, camera A.mp4", 5_400)
+    analysing = working(wedding, 2, stage=Stage.ANALYSING, rate=210, left_s=70)
     joining = in_parts(
-        named(4, "Interview, camera B.mkv", 480),
+        _named(4, "Interview, camera B.mkv", 480),
         *[replace(DONE, duration_s=length) for length in (40, 55, 60, 25, 60, 48, 60, 52, 60, 20)],
         assembly=Status.PROCESSING,
         stage=Stage.ASSEMBLING,
     )
+    broken = in_parts(
+        _named(5, "Lecture with chapters.mkv", 240),
+        *[DONE] * 5, Segment(Status.FAILED, 30, "attic-enhance-1", _GAVE_UP), Segment(), DONE,
+    )  # fmt: skip
+    error = TaskError(code=ErrorCode.ENCODER_FAILED, message=_GAVE_UP)
     return [
-        in_parts(first, *ready, *rest),
-        in_parts(named(2, "Theatre, the whole evening.mkv", 7_200), *long),
+        _first(film, folder),
+        in_parts(_named(2, "Theatre, the whole evening.mkv", 7_200), *long),
         replace(analysing, parts=(part_task(analysing, ANALYSIS, Status.PROCESSING, 40.0),)),
         replace(joining, enhancement=replace(joining.enhancement, progress=97.0, remaining_s=20.0)),
         replace(broken, enhancement=replace(broken.enhancement, status=Status.FAILED, error=error)),
-        working(named(6, "Short clip.mp4", 42), 40),
-        enhanced(named(7, "Chaplin 1916.mp4", 55), folder / "Chaplin 1916.mp4"),
+        working(_named(6, "Short clip.mp4", 42), 40),
+        enhanced(_named(7, "Chaplin 1916.mp4", 55), folder / "Chaplin 1916.mp4"),
     ]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from resources.sample_maker import SampleSpec, make_sample
-from tests.e2e.stage import FIRST_ROW_PX, ROOT, Stage, StageError, wait_for
+from tests.e2e.stage import ROOT, Stage, wait_for
 from tests.fixtures.bound_process import start_bound
 
 TARGET: Final = ROOT / "docs" / "screenshots"
@@ -32,9 +32,6 @@ _REAL: Final = (
 )
 _PLAYED_S: Final = 1.0
 """A film is watched for this long before its picture is taken."""
-_HOVERED_S: Final = 1.2
-"""A pointer stands still for this long before a tooltip comes."""
-_TOOLTIP: Final = r"^parts_window\.py$"
 _PARTS_PROGRAM: Final = ("-m", "tests.e2e.parts_window")
 _PARTS: Final = (
     ("parts-light", "light", (1400, 860), 1.0),
@@ -184,7 +181,7 @@ class Scenes:
             self._shoot(stage, "scale-200")
 
     def parts(self) -> None:
-        """Files in parts: who makes which segment, and the finished ones playing; the tooltip of such a row."""
+        """Files in parts: who makes which segment, and the finished ones to play."""
         film = self._folder / "Videos" / "Summer festival.mp4"
         make_sample(film, SampleSpec(duration_s=60, width_px=480, height_px=270))
         for name, appearance, size_px, scale in _PARTS:
@@ -195,19 +192,6 @@ class Scenes:
                 stage.click_row(0)
                 stage.settle()
                 self._shoot(stage, name)
-                if name == "parts-light":
-                    path = stage.grab_window(TARGET / "parts-tooltip.png", _tooltip(stage))
-                    sys.stdout.write(f"{path.relative_to(ROOT)}\n")
-
-
-def _tooltip(stage: Stage) -> str:
-    """Let the pointer rest on the first row until its tooltip is there; the tooltip's window."""
-    for x_px in range(FIRST_ROW_PX[0] + 10, FIRST_ROW_PX[0] + 100, 10):
-        stage.move(x_px, FIRST_ROW_PX[1])
-        time.sleep(_HOVERED_S)
-        if found := stage.window_named(_TOOLTIP):
-            return found
-    raise StageError("there is no tooltip")
 
 
 def _display(folder: Path) -> Iterator[str]:

@@ -106,7 +106,7 @@ def test_finished_segments_play_one_after_the_other_up_to_the_first_that_is_not_
     _load(pane, film.row(0, 1, 2), qtbot)
     assert pane.player.show is Show.AFTER
     assert pane.player.duration_ms == 4000
-    assert _note(pane) == "Segments 1 to 3 of 4 are ready. Without sound until it is put together."
+    assert _note(pane) == "Enhanced so far: segments 1 to 3 of 4. Without sound until it is put together."
     positions: list[int] = []
     pane.player.position_changed.connect(positions.append)
     pane.toggle()
@@ -115,13 +115,13 @@ def test_finished_segments_play_one_after_the_other_up_to_the_first_that_is_not_
     assert positions == sorted(positions)
     assert any(1000 < position < 2000 for position in positions)
     assert _shows_frame(pane, 29)
-    assert _note(pane) == "Segment 4 of 4 is not ready yet. Without sound until it is put together."
+    assert _note(pane) == "Segment 4 of 4 is not enhanced yet. Without sound until it is put together."
     assert pane._time.text().endswith(" / 0:04")
 
 
 def test_only_segments_from_the_start_on_are_offered(pane: PreviewPane, film: Film, qtbot: QtBot) -> None:
     _load(pane, film.row(0, 2), qtbot)
-    assert _note(pane).startswith("Segment 1 of 4 is ready.")
+    assert _note(pane).startswith("Enhanced so far: segment 1 of 4.")
 
 
 def test_without_the_first_segment_nothing_is_offered(pane: PreviewPane, film: Film, qtbot: QtBot) -> None:
@@ -155,9 +155,9 @@ def test_a_moment_that_is_not_made_yet_is_not_gone_to(pane: PreviewPane, film: F
     pane._seek(3500)
     qtbot.waitUntil(lambda: _shows_frame(pane, 19), timeout=_LIMIT_MS)
     assert pane.player.position_ms < 2000
-    assert _note(pane).startswith("Segment 3 of 4 is not ready yet.")
+    assert _note(pane).startswith("Segment 3 of 4 is not enhanced yet.")
     pane._seek(200)
-    assert _note(pane).startswith("Segments 1 to 2 of 4 are ready.")
+    assert _note(pane).startswith("Enhanced so far: segments 1 to 2 of 4.")
 
 
 def test_a_source_further_on_switches_to_the_last_moment_there_is(
@@ -170,7 +170,7 @@ def test_a_source_further_on_switches_to_the_last_moment_there_is(
     qtbot.waitUntil(lambda: _shows_frame(pane, 35, offset=0), timeout=_LIMIT_MS)
     pane._buttons[Show.AFTER].click()
     qtbot.waitUntil(lambda: _shows_frame(pane, 19), timeout=_LIMIT_MS)
-    assert _note(pane).startswith("Segment 3 of 4 is not ready yet.")
+    assert _note(pane).startswith("Segment 3 of 4 is not enhanced yet.")
 
 
 def test_split_shows_the_same_moment_of_source_and_segment(
@@ -197,7 +197,7 @@ def test_a_further_segment_interrupts_nothing(pane: PreviewPane, film: Film, qtb
     pane.player._decks[Side.AFTER].player.sourceChanged.connect(opened.append)
     pane._seek(200)
     pane.show_record(film.row(0, 1, 2))
-    qtbot.waitUntil(lambda: _note(pane).startswith("Segments 1 to 3"), timeout=_LIMIT_MS)
+    qtbot.waitUntil(lambda: _note(pane).startswith("Enhanced so far: segments 1 to 3"), timeout=_LIMIT_MS)
     assert opened == []
     assert pane.player.position_ms == pytest.approx(200, abs=60)
 
@@ -207,9 +207,9 @@ def test_play_goes_on_with_a_segment_that_came_after_the_stop(
 ) -> None:
     _load(pane, film.row(0), qtbot)
     pane.toggle()
-    qtbot.waitUntil(lambda: "not ready yet" in _note(pane), timeout=_LIMIT_MS)
+    qtbot.waitUntil(lambda: "not enhanced yet" in _note(pane), timeout=_LIMIT_MS)
     pane.show_record(film.row(0, 1))
-    qtbot.waitUntil(lambda: _note(pane).startswith("Segments 1 to 2"), timeout=_LIMIT_MS)
+    qtbot.waitUntil(lambda: _note(pane).startswith("Enhanced so far: segments 1 to 2"), timeout=_LIMIT_MS)
     positions: list[int] = []
     pane.player.position_changed.connect(positions.append)
     pane.toggle()
@@ -225,7 +225,7 @@ def test_a_row_that_changes_all_the_time_still_gets_its_new_segment(
 
     def keeps_changing() -> bool:
         pane.show_record(replace(later, added_at=later.added_at + 1))
-        return _note(pane).startswith("Segments 1 to 2")
+        return _note(pane).startswith("Enhanced so far: segments 1 to 2")
 
     qtbot.waitUntil(keeps_changing, timeout=_LIMIT_MS)
 
@@ -284,4 +284,4 @@ def test_all_segments_ready_waits_for_nothing_but_the_assembly(
     base = replace(record(1), source_path=str(film.source))
     done = [Segment(Status.COMPLETED, 100.0, duration_s=_SEGMENT_S, video=path) for path in film.segments]
     _load(pane, in_parts(base, *done), qtbot)
-    assert _note(pane) == "All 3 segments are ready. Without sound until it is put together."
+    assert _note(pane) == "Enhanced so far: all 3 segments. Without sound until it is put together."

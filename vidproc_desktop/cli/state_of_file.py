@@ -87,6 +87,8 @@ def _words(file: FileRecord, leading: TaskRecord) -> str:
         return "waiting" if leading.attempt == 1 else f"waiting for attempt {leading.attempt}"
     if leading.process_type is ProcessType.METADATA_EXTRACTION and len(wanted_tasks(file)) > 1:
         return "reading metadata"
+    if file.parts and leading.stage is Stage.WAITING:
+        return "waiting for a worker"
     return _STAGE_WORDS[leading.stage]
 
 

@@ -126,7 +126,7 @@ class LineView(ErrorView):
     def __init__(self, out: TextIO, err: TextIO) -> None:
         super().__init__(err)
         self._out = out
-        self._said: dict[str, tuple[str, int]] = {}
+        self._said: dict[str, tuple[int, frozenset[object]]] = {}
 
     def changed(self, file: FileRecord) -> None:
         """A line when it is worth one."""
@@ -134,10 +134,13 @@ class LineView(ErrorView):
             return
         state = describe(file)
         step = int(state.percent) // _STEP_PERCENT
-        words, last_step = self._said.get(file.file_id, ("waiting", 0))
-        if state.words == words and step <= last_step:
+        news = state.words, *(task.attempt for task in file.tasks)
+        last_step, said = self._said.get(file.file_id, (0, frozenset()))
+        is_known = state.words == "waiting" or news in said
+        if is_known and step <= last_step:
             return
-        self._said[file.file_id] = state.words, max(step, last_step)
+        # Between two segments a file waits for a moment, and then does again what was said already.
+        self._said[file.file_id] = max(step, last_step), said | {news}
         speed = f", {state.frames_per_s:.1f} frames/s" if state.frames_per_s else ""
         left = f", {state.remaining_s:.0f} s left" if state.remaining_s else ""
         self._print(f"{file.name}: {state.words} {state.percent:.0f} %{state.segment_words}{speed}{left}")

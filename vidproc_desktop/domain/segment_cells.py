@@ -6,9 +6,10 @@ Pure; reads the records that `FileRecord.parts` holds and decides nothing.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
-from workers.protocol.messages import AnalysisResult, SegmentResult
-from workers.protocol.segments import ANALYSIS, SegmentSpan, segment_number
+from workers.protocol.messages import SegmentResult
+from workers.protocol.segments import ANALYSIS, ASSEMBLY
 from workers.protocol.states import Status
 
 
@@ -48,17 +49,14 @@ class ReadySegment:
 
 
 def segments_of(file: FileRecord) -> tuple[TaskRecord, ...]:
-    """Records of the segments, in order; empty while the file is not in parts or still analysed."""
-    return tuple(
-        record for record in file.parts if record.part is not None and segment_number(record.part) is not None
-    )
+    """Records of the segments, in order; empty while the file is not in parts or still analysed.
 
-
-def spans_of(file: FileRecord) -> tuple[SegmentSpan, ...]:
-    """How the result is shared out, as the analysis said; empty before."""
-    analysis = file.part(ANALYSIS)
-    result = None if analysis is None else analysis.result
-    return result.spans if isinstance(result, AnalysisResult) else ()
+    They stand between the analysis and the assembly: no name is looked at but the first and the last.
+    """
+    parts = file.parts
+    first = 1 if parts and parts[0].part == ANALYSIS else 0
+    last = len(parts) - (1 if parts and parts[-1].part == ASSEMBLY else 0)
+    return parts[first:last]
 
 
 def segment_count(file: FileRecord) -> SegmentCount | None:
@@ -66,6 +64,8 @@ def segment_count(file: FileRecord) -> SegmentCount | None:
     segments = segments_of(file)
     if not segments:
         return None
+    if file.tally is not None:
+        return SegmentCount(file.tally.completed, len(segments))
     return SegmentCount(sum(record.status is Status.COMPLETED for record in segments), len(segments))
 
 
@@ -76,12 +76,8 @@ def cell_state(record: TaskRecord) -> CellState:
 
 def durations_of(file: FileRecord) -> tuple[float, ...]:
     """Length of every segment in seconds, in their order; all alike where the analysis cannot be asked any more."""
-    segments = segments_of(file)
-    known = {span.number: span.duration_s for span in spans_of(file)}
-    numbers = [segment_number(record.part) if record.part else None for record in segments]
-    if any(number not in known for number in numbers):
-        return (1.0,) * len(segments)
-    return tuple(known[number] for number in numbers if number is not None)
+    count, spans = len(segments_of(file)), spans_of(file)
+    return tuple(span.duration_s for span in spans) if len(spans) == count else (1.0,) * count
 
 
 def ready_segments(file: FileRecord) -> tuple[ReadySegment, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from vidproc_desktop.domain.library import FileRecord
 from vidproc_desktop.domain.segment_cells import (
@@ -100,17 +101,15 @@ def _lift(shares: Sequence[float], least: float) -> list[float]:
 def _ticks(
     count: SegmentCount, durations: Sequence[float], states: Sequence[CellState], width_px: int
 ) -> SegmentStrip:
-    total = sum(durations) or 1.0
+    ends = list(accumulate(durations))
+    scale = width_px / (ends[-1] or 1.0)
     step = tick_step(len(durations), width_px)
-    ticks: list[int] = []
-    failed: list[int] = []
-    reached = 0.0
-    for place, (duration, state) in enumerate(zip(durations, states, strict=True)):
-        if place and place % step == 0:
-            ticks.append(round(reached / total * width_px))
-        if state is CellState.FAILED:
-            failed.append(round((reached + duration / 2) / total * width_px))
-        reached += duration
+    ticks = (round(end * scale) for end in ends[step - 1 : -1 : step])
+    failed = (
+        round((end - duration / 2) * scale)
+        for end, duration, state in zip(ends, durations, states, strict=True)
+        if state is CellState.FAILED
+    )
     return SegmentStrip(count, ticks_px=tuple(ticks), failed_px=tuple(dict.fromkeys(failed)))
 
 

@@ -131,6 +131,26 @@ def test_segments_are_counted_in_every_view() -> None:
     view.close()
 
 
+def test_a_moment_between_two_segments_is_not_told_again_and_again() -> None:
+    out, file = io.StringIO(), file_record("clip")
+    view = LineView(out, io.StringIO())
+    for done in range(50):
+        view.changed(_in_parts(_moved(file, 4 + done / 50, Stage.WAITING), done, 50))
+        view.changed(_in_parts(_moved(file, 4 + done / 50), done, 50))
+    assert [line.split(" 4 %")[0] for line in out.getvalue().splitlines()] == [
+        "clip.mov: waiting for a worker",
+        "clip.mov: enhancing",
+    ]
+
+
+def test_another_attempt_is_told_with_the_same_words() -> None:
+    out, file = io.StringIO(), _moved(file_record("clip"), 5)
+    view = LineView(out, io.StringIO())
+    view.changed(file)
+    view.changed(file.with_task(replace(file.enhancement, attempt=2)))
+    assert len(out.getvalue().splitlines()) == 2
+
+
 def test_a_file_in_one_piece_has_no_segments_to_count() -> None:
     objects = io.StringIO()
     JsonView(objects, io.StringIO()).changed(_moved(file_record("clip"), 50))

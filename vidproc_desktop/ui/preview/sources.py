@@ -13,6 +13,8 @@ from vidproc_desktop.domain.segment_cells import (
 )
 from vidproc_desktop.ui.preview.reel import NOTHING, Clip, Reel, whole
 
+_SILENT = "Without sound until it is put together."
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -55,14 +57,12 @@ def ready_words(record: FileRecord, after: Reel, *, has_run_out: bool) -> str:
     if not after.is_partial or count is None:
         return ""
     ready = len(after.clips)
-    silence = "Without sound until it is put together."
+    if has_run_out and ready < count.total:
+        return f"Segment {ready + 1} of {count.total} is not enhanced yet. {_SILENT}"
+    return f"Enhanced so far: {_which(ready, count)}. {_SILENT}"
+
+
+def _which(ready: int, count: SegmentCount) -> str:
     if ready >= count.total:
-        return f"All {count.total} segments are ready. {silence}"
-    if has_run_out:
-        return f"Segment {ready + 1} of {count.total} is not ready yet. {silence}"
-    return f"{_ready_so_far(ready, count)}. {silence}"
-
-
-def _ready_so_far(ready: int, count: SegmentCount) -> str:
-    which = "Segment 1" if ready == 1 else f"Segments 1 to {ready}"
-    return f"{which} of {count.total} {'is' if ready == 1 else 'are'} ready"
+        return f"all {count.total} segments"
+    return f"segment 1 of {count.total}" if ready == 1 else f"segments 1 to {ready} of {count.total}"
