@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.media.noise import BLOCK_PX, estimate_noise
+from workers.media.noise import estimate_noise
+from workers.media.noise_blocks import BLOCK_PX
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
 from workers.protocol.steps import DenoiseStep, GrainStep, StabiliseStep
