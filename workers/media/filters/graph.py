@@ -133,8 +133,10 @@ def build(
     reference = plain if len(compared) == len(unavoidable) else finish(compared)
     expected = reference if len(intended) == len(compared) else finish(intended)
     reach = max((step.radius for step in everything if not isinstance(step, DenoiseStep)), default=0)
-    if reach or not searches_motion(plan):  # averaging along the motion holds the source in a form of its own
+    if reach or not searches_motion(plan):
         keep(start.node, reach)
+    else:  # averaging along the motion holds the source in a form of its own; feeding it again is one copy
+        keep_none(start.node)
     for made in (filtered, plain, reference, expected):
         if made is not start.node:
             keep_none(made)
