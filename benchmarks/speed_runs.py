@@ -19,7 +19,8 @@ import imageio_ffmpeg
 
 from workers.media.encode import keyframe_interval
 from workers.media.encoders.buffer import buffer_bits
-from workers.media.encoders.options import EncodingOrder, encoder_options
+from workers.media.encoders.options import EncodingOrder, encoder_options, keeps_up
+from workers.media.filters.graph import searches_motion
 from workers.media.freed_memory import ALLOCATOR_ENVIRONMENT
 from workers.media.probe import probe
 from workers.protocol.plan import EnhancementPlan
@@ -156,6 +157,7 @@ def encoder_arguments(clip: Path, plan: EnhancementPlan) -> list[str]:
         keyframe_interval(rate),
         buffer_bits=buffer,
         picture_px=plan.width_px * plan.height_px,
+        is_beside_search=searches_motion(plan) and keeps_up(encoding),
     )
     options = encoder_options(order)
     pairs = [text for name, value in options.items() for text in (f"-{name}", value)]

@@ -1,5 +1,6 @@
 """Decode, filter and encode at the same time: three threads with a few pictures between them."""
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,14 @@ type TimedPicture = tuple[VideoFrame, FrameTime]
 def waiting_pictures(width_px: int, height_px: int) -> int:
     """How many pictures of a size may wait between two threads."""
     return max(_FEWEST_WAITING, min(_MOST_WAITING, _WAITING_PX // max(1, width_px * height_px)))
+
+
+def beside_search(threads: int) -> int:
+    """Threads for what decodes or encodes while a search for motion keeps all of them busy: half of them.
+
+    Every further thread holds pictures, and would only wait.
+    """
+    return max(1, (threads or os.cpu_count() or 1) // 2)
 
 
 class EncoderThread:

@@ -15,7 +15,15 @@ from workers.media.colour_names import MATRICES
 from workers.media.decisions.encoding import kept_hdr
 from workers.media.decode import DecodeStatistics, VideoDecoder
 from workers.media.encode import OUTPUT_PIXEL_FORMAT, VideoEncoder, VideoForm, code_point
-from workers.media.filters.graph import FilterGraph, SourcePicture, is_judged, luma, to_libav
+from workers.media.encoders.options import keeps_up
+from workers.media.filters.graph import (
+    FilterGraph,
+    SourcePicture,
+    is_judged,
+    luma,
+    searches_motion,
+    to_libav,
+)
 from workers.media.frame_map import FrameMap, frame_map, output_clock, output_rate
 from workers.media.frames import FrameWindow
 from workers.media.freed_memory import return_freed_memory
@@ -26,6 +34,7 @@ from workers.media.pipeline import (
     EncoderThread,
     PacketSink,
     TimedPicture,
+    beside_search,
     unfiltered_pictures,
     waiting_pictures,
 )
@@ -98,7 +107,9 @@ def encode_file(
         tables: of the full analysis, where the plan needs them.
     """
     return_freed_memory()
-    decoder = VideoDecoder(source.path, source.video.index, threads=threads)
+    is_searched = searches_motion(plan)
+    others = beside_search(threads) if is_searched else threads
+    decoder = VideoDecoder(source.path, source.video.index, threads=others)
     clock = output_clock(plan, source.clock)
     pictures = frame_map(plan, clock.timescale, planned_film(plan, tables))
     repair = TimestampRepair(clock, source.nominal_s)
@@ -107,13 +118,20 @@ def encode_file(
     form = VideoForm(plan.width_px, plan.height_px, clock.timescale, rate, plan.colour, hdr)
     gate = Gate(plan) if is_judged(plan) else None
     picture = source.picture
-    read_ahead = waiting_pictures(picture.width_px, picture.height_px)
-    waiting = waiting_pictures(plan.width_px, plan.height_px)
+    read_ahead = 1 if is_searched else waiting_pictures(picture.width_px, picture.height_px)
+    waiting = 1 if is_searched else waiting_pictures(plan.width_px, plan.height_px)
     with (
         FrameWindow(decoder, repair, read_ahead=read_ahead) as window,
         Mp4Writer(output, clock.timescale, surroundings) as writer,
     ):
-        encoder = VideoEncoder(writer.container, form, plan.encoding, threads=threads)
+        is_waiting = is_searched and keeps_up(plan.encoding)
+        encoder = VideoEncoder(
+            writer.container,
+            form,
+            plan.encoding,
+            threads=others if is_waiting else threads,
+            is_beside_search=is_waiting,
+        )
         writer.add_surroundings(encoder.stream, source.video)
         with (
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
