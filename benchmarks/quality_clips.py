@@ -67,8 +67,11 @@ def names(*, natural: bool) -> tuple[str, ...]:
     return () if is_quick() else tuple(_ANIMATED)
 
 
-def load(name: str) -> CleanClip:
-    """The middle of the picture at its own resolution; short clips go forth and back to 30 pictures."""
+def load(name: str, *, is_elsewhere: bool = False) -> CleanClip:
+    """The middle of the picture at its own resolution; short clips go forth and back to 30 pictures.
+
+    `is_elsewhere`: the upper left corner of the second half instead, on which nothing was tuned.
+    """
     file = (_NATURAL | _ANIMATED)[name]
     wanted = _QUICK_FRAMES if is_quick() else _FRAMES
     frames: list[Planes] = []
@@ -77,15 +80,18 @@ def load(name: str) -> CleanClip:
         for picture in container.decode(video=0):
             assert isinstance(picture, VideoFrame)
             bits = 10 if picture.format.name == "yuv420p10le" else 8
-            frames.append(_cropped(picture))
-            if len(frames) == wanted:
+            frames.append(_cropped(picture, is_elsewhere=is_elsewhere))
+            if len(frames) == wanted and not is_elsewhere:
                 break
+    if is_elsewhere:
+        frames = frames[len(frames) // 2 :]
     forth_and_back = [*frames, *frames[-2:0:-1]]
     repeated = [forth_and_back[number % len(forth_and_back)] for number in range(wanted)]
-    return CleanClip(name, name in _NATURAL, bits, tuple(repeated))
+    called = f"{name}, elsewhere" if is_elsewhere else name
+    return CleanClip(called, name in _NATURAL, bits, tuple(repeated))
 
 
-def _cropped(picture: VideoFrame) -> Planes:
+def _cropped(picture: VideoFrame, *, is_elsewhere: bool) -> Planes:
     planes = []
     for number, values in enumerate(_values(picture)):
         shift = number > 0
@@ -93,7 +99,9 @@ def _cropped(picture: VideoFrame) -> Planes:
             min(size, full) >> shift
             for size, full in zip(_CROP_PX, (picture.width, picture.height), strict=True)
         )
-        top, left = (values.shape[0] - height) // 2, (values.shape[1] - width) // 2
+        top, left = (
+            (0, 0) if is_elsewhere else ((values.shape[0] - height) // 2, (values.shape[1] - width) // 2)
+        )
         planes.append(values[top : top + height, left : left + width].astype(np.float32))
     return planes[0], planes[1], planes[2]
 

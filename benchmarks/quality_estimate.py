@@ -37,6 +37,9 @@ _GRAIN: Final = (3.0, 6.0, 12.0)
 _CODED: Final = ((6.0, 20), (10.0, 23), (16.0, 23), (24.0, 26))
 """σ of camera noise and H.264's rate factor."""
 
+_CODED_ELSEWHERE: Final = ((5.0, 18), (8.0, 22), (12.0, 21), (20.0, 28))
+"""The same for parts of the clips on which nothing was tuned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -59,28 +62,31 @@ def rows() -> list[Row]:
             *(("white", sigma, 0) for sigma in _WHITE),
             *(("grain", sigma, 0) for sigma in _GRAIN),
             *(("coded", sigma, crf) for sigma, crf in _CODED),
+            *(("elsewhere", sigma, crf) for sigma, crf in _CODED_ELSEWHERE),
         )
     ]
     with ProcessPoolExecutor(_AT_ONCE, mp_context=get_context("spawn")) as pool:
         readings = list(pool.map(_read, *zip(*tasks, strict=True)))
     by_kind = {
-        kind: [entry for entry in readings if entry.kind == kind] for kind in ("white", "grain", "coded")
+        kind: [entry for entry in readings if entry.kind == kind]
+        for kind in ("white", "grain", "coded", "elsewhere")
     }
     return [
         _row("white noise σ 2–40, clips within max(0.5, 5 %)", by_kind["white"], 0.5, 0.05),
         _row("film grain σ 3–12, clips within 20 %", by_kind["grain"], 0.0, 0.2),
         _row("camera noise after H.264, clips within 20 %", by_kind["coded"], 0.0, 0.2),
+        _row("the same in other parts of the clips", by_kind["elsewhere"], 0.0, 0.2),
         _speed_row(),
     ]
 
 
 def _read(name: str, kind: str, sigma: float, crf: int) -> Reading:
     cv2.setNumThreads(1)
-    whole = load(name)
+    whole = load(name, is_elsewhere=kind == "elsewhere")
     clip = replace(whole, frames=whole.frames[:_FRAMES])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mkv"
-        if kind == "coded":
+        if crf:
             first, second = (
                 _coded(camera(clip, sigma, take=take), crf, Path(folder) / f"{take}.mkv") for take in (1, 0)
             )
@@ -89,7 +95,7 @@ def _read(name: str, kind: str, sigma: float, crf: int) -> Reading:
             write((white if kind == "white" else grain)(clip, sigma), path)
             truth = sigma
         analysis = quick_analysis(opened(path)[0], threads=1)
-    label = f"{sigma:g}" if kind != "coded" else f"{sigma:g}, crf {crf}"
+    label = f"{sigma:g}, crf {crf}" if crf else f"{sigma:g}"
     return Reading(name, kind, label, truth, analysis.noise_sigma, analysis.noise_confidence)
 
 

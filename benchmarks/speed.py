@@ -20,15 +20,16 @@ from benchmarks import speed_cancel, speed_memory, speed_pipeline, speed_tasks, 
 from benchmarks.quality import table, told
 from benchmarks.quality_row import Row, be_quick
 
+_MEMORY: Final = "memory"
 GROUPS: Final[dict[str, Callable[[int], list[Row]]]] = {
     "clean": speed_transcode.clean_rows,
     "noisy": speed_transcode.noisy_rows,
     "pipeline": speed_pipeline.rows,
-    "memory": lambda _rounds: speed_memory.rows(),
     "metadata": speed_tasks.metadata_rows,
     "preview": speed_tasks.preview_rows,
     "cancel": speed_cancel.rows,
 }
+NAMES: Final = (*GROUPS, _MEMORY)
 
 
 def main() -> int:
@@ -38,18 +39,28 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="shorter clips")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", default=",".join(GROUPS), help="groups, separated by commas")
+    parser.add_argument("--rows", default=",".join(NAMES), help="groups, separated by commas")
     parser.add_argument("--out", type=Path, help="write the table to this file, too")
+    parser.add_argument(
+        "--memory", default=",".join(speed_memory.CLIPS), help="clips of the memory rows, separated by commas"
+    )
+    parser.add_argument("--pictures", type=int, help="of each clip of the memory rows")
     options = parser.parse_args()
     if options.quick:
         be_quick()
-    unknown = set(options.rows.split(",")) - GROUPS.keys()
+    unknown = set(options.rows.split(",")) - set(NAMES)
     if unknown:
         parser.error(f"no such rows: {', '.join(sorted(unknown))}")
+    unknown = set(options.memory.split(",")) - set(speed_memory.CLIPS)
+    if unknown:
+        parser.error(f"no such clips: {', '.join(sorted(unknown))}")
     rows: list[Row] = []
     for name in options.rows.split(","):
         started = time.perf_counter()
-        found = GROUPS[name](max(1, options.rounds))
+        if name == _MEMORY:
+            found = speed_memory.rows(options.memory.split(","), options.pictures)
+        else:
+            found = GROUPS[name](max(1, options.rounds))
         print(f"{table(found)}\n{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         rows += found
     return told("speed", rows, options.out)

@@ -64,6 +64,19 @@ def small(folder: Path, width: int, height: int, frames: int, *, noise: int = 0,
     return clip
 
 
+def camera(folder: Path, width: int, height: int, frames: int, *, noise: int) -> Path:
+    """A noisy clip as cameras write it: 60 Mbit/s at 1080 lines, a keyframe every second, video only."""
+    clip = folder / f"camera-{height}-{noise}.mp4"
+    bit_rate = 60_000_000 * width * height // (1920 * 1080)
+    ffmpeg(
+        *_source(width, height, frames / 25),
+        *("-vf", f"{_picture(width, height)},noise=alls={noise}:allf=t,fps=25", *_TAGS, "-an"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "25", "-b:v", str(bit_rate)),
+        *("-maxrate", str(bit_rate * 5 // 4), "-bufsize", str(bit_rate), "-frames:v", str(frames), clip),
+    )
+    return clip
+
+
 def _picture(width: int, height: int) -> str:
     size = f"scale={width}:{height}:flags=lanczos:in_range=auto:out_range=tv"
     return f"{size},format=yuv420p,setsar=1"

@@ -1,6 +1,7 @@
 """Rows on memory: the peak of a whole enhancement, and that it does not grow with the length of the film."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,22 +12,34 @@ from benchmarks.speed_runs import encoder_arguments, enhance, ffmpeg
 _MEGABYTE: Final = 1_000_000
 _LOOP: Final = 40
 _NOISE: Final = 30
-_SIZES: Final = ((1920, 1080, 600), (3840, 2160, 1600))
+_PEAKS: Final = {
+    "clean-1080": (1920, 1080, 600, 0),
+    "noisy-1080": (1920, 1080, 600, _NOISE),
+    "clean-2160": (3840, 2160, 1600, 0),
+    "noisy-2160": (3840, 2160, 1600, _NOISE),
+}
+"""Width and height in px, goal in MB, strength of the noise."""
+
+_FLAT: Final = "flat"
+CLIPS: Final = (*_PEAKS, _FLAT)
 _HOUR: Final = 90_000
 _GROWTH: Final = 1.05
 
 
-def rows() -> list[Row]:
-    """Peaks do not vary enough to be measured more than once."""
-    peaks = [
-        _peak_row(width, height, goal_mb, noise) for width, height, goal_mb in _SIZES for noise in (0, _NOISE)
-    ]
-    return [*peaks, _flat_row()]
+def rows(clips: Sequence[str] = CLIPS, pictures: int | None = None) -> list[Row]:
+    """Peaks do not vary enough to be measured more than once.
+
+    Args:
+        clips: which of `CLIPS`.
+        pictures: of each clip but the flat one; None: as many as it takes to see a peak that grows.
+    """
+    peaks = [_peak_row(*_PEAKS[name], pictures) for name in clips if name != _FLAT]
+    return [*peaks, *([_flat_row()] if _FLAT in clips else [])]
 
 
-def _peak_row(width: int, height: int, goal_mb: int, noise: int) -> Row:
+def _peak_row(width: int, height: int, goal_mb: int, noise: int, pictures: int | None) -> Row:
     # Pictures with noise take seconds each; what they need is there after a few dozen.
-    count = (100 if noise else 200) if is_quick() else (300 if noise else 2000)
+    count = pictures or ((100 if noise else 200) if is_quick() else (300 if noise else 2000))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = looped(small(folder, width, height, _LOOP, noise=noise), count, folder)

@@ -84,7 +84,7 @@ def rows(rounds: int) -> list[Row]:
     """Measure a noisy 720p clip."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clip, _ = noisy(folder, 1280, 720, 1.0 if is_quick() else 3.0, 25)
+        clip, _ = noisy(folder, 1280, 720, 1.0 if is_quick() else 8.0, 25)
         found = [json.loads(python(_CHILD, clip, folder).output.splitlines()[0]) for _ in range(rounds)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     ratios, overheads = [], []

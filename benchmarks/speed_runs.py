@@ -19,7 +19,8 @@ import imageio_ffmpeg
 
 from workers.media.encode import keyframe_interval
 from workers.media.encoders.buffer import buffer_bits
-from workers.media.encoders.options import EncodingOrder, encoder_options
+from workers.media.encoders.options import EncodingOrder, encoder_options, keeps_up
+from workers.media.filters.graph import searches_motion
 from workers.media.freed_memory import ALLOCATOR_ENVIRONMENT
 from workers.media.probe import probe
 from workers.protocol.plan import EnhancementPlan
@@ -28,15 +29,20 @@ from workers.protocol.settings import EnhancementSettings
 ROOT: Final = Path(__file__).resolve().parents[1]
 MEDIA: Final = ROOT.parent / "shared" / "media"
 _ENHANCE: Final = """
-import sys
+import resource, sys, time
 from pathlib import Path
-from workers.media.enhance import enhance
 from workers.media.jobs import EnhancementJob
 from workers.protocol.settings import EnhancementSettings
+from workers.runtime import media_jobs
+media_jobs.warm_up(["enhance"])
+before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
 settings = EnhancementSettings.model_validate_json(sys.argv[3])
 job = EnhancementJob(file_id="bench", attempt=1, worker_id="bench", source=Path(sys.argv[1]),
                      workspace=Path(sys.argv[2]), output_name="output.mp4", settings=settings, settings_key="bench")
-print(enhance(job, lambda progress: None).report.model_dump_json())
+report = media_jobs.run(job, lambda progress: None).report
+wall_s, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+print(report.model_dump_json())
+print(wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 """
 
 
@@ -52,9 +58,20 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Enhanced:
-    """One enhancement in a process of its own."""
+    """One enhancement in a process of its own.
+
+    Attributes:
+        used: by the whole process, the loading of its libraries included.
+        job_s: wall time of the job alone: workers keep such a process waiting with its libraries loaded.
+        job_cpu_s: processor time of the same.
+        video: the result.
+        plan: what was done.
+        stages: wall time of each stage.
+    """
 
     used: Used
+    job_s: float
+    job_cpu_s: float
     video: Path
     plan: EnhancementPlan
     stages: dict[str, float]
@@ -116,12 +133,14 @@ def enhance(clip: Path, folder: Path, **settings: Any) -> Enhanced:
     workspace = Path(tempfile.mkdtemp(dir=folder))
     wanted = EnhancementSettings(remux_when_clean=False, **settings)
     used = python(_ENHANCE, clip, workspace, wanted.model_dump_json())
-    report = json.loads(used.output.splitlines()[0])
+    first, second = used.output.splitlines()[:2]
+    report = json.loads(first)
+    job_s, job_cpu_s = (float(text) for text in second.split())
     stages: dict[str, float] = {}
     for entry in report["timings"]:
         stages[entry["stage"]] = stages.get(entry["stage"], 0.0) + entry["seconds"]
     plan = EnhancementPlan.model_validate(report["plan"])
-    return Enhanced(used, workspace / "output.mp4", plan, stages)
+    return Enhanced(used, job_s, job_cpu_s, workspace / "output.mp4", plan, stages)
 
 
 def encoder_arguments(clip: Path, plan: EnhancementPlan) -> list[str]:
@@ -138,6 +157,7 @@ def encoder_arguments(clip: Path, plan: EnhancementPlan) -> list[str]:
         keyframe_interval(rate),
         buffer_bits=buffer,
         picture_px=plan.width_px * plan.height_px,
+        is_beside_search=searches_motion(plan) and keeps_up(encoding),
     )
     options = encoder_options(order)
     pairs = [text for name, value in options.items() for text in (f"-{name}", value)]

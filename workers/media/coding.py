@@ -12,8 +12,9 @@ from workers.media.decisions.encoding import kept_hdr
 from workers.media.encode import VideoEncoder, VideoForm
 from workers.media.frame_map import output_rate
 from workers.media.material import Material
+from workers.media.pace import pace_of
 from workers.media.picture_stream import TimedPicture
-from workers.media.pipeline import EncoderThread, PacketSink, waiting_pictures
+from workers.media.pipeline import EncoderThread, PacketSink
 from workers.media.proof import Proof, TrialDecoder
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime, TrackClock
@@ -83,9 +84,15 @@ def code_pictures(
         plan.colour,
         kept_hdr(plan, source.video),
     )
-    waiting = waiting_pictures(plan.width_px, plan.height_px)
+    pace = pace_of(plan, source.picture, threads)
     with Mp4Writer(file.path, file.clock.timescale, file.surroundings) as writer:
-        encoder = VideoEncoder(writer.container, form, plan.encoding, threads=threads)
+        encoder = VideoEncoder(
+            writer.container,
+            form,
+            plan.encoding,
+            threads=pace.encoder_threads,
+            is_beside_search=pace.is_beside_search,
+        )
         writer.add_surroundings(encoder.stream, source.video)
 
         def write(packets: list[MediaPacket]) -> None:
@@ -93,7 +100,7 @@ def code_pictures(
 
         with (
             TrialDecoder(encoder.stream.codec_context, threads=threads) as trial,
-            EncoderThread(encoder, _both(trial.add, write), on_frame, waiting=waiting) as sink,
+            EncoderThread(encoder, _both(trial.add, write), on_frame, waiting=pace.waiting) as sink,
         ):
             times, poster = _hand_over(made, sink, file.poster_number)
             sink.finish()

@@ -75,10 +75,17 @@ class VideoEncoder:
         form: of the pictures.
         plan: encoder, quality and speed.
         threads: upper bound; 0: the encoder decides.
+        is_beside_search: whether a search for motion runs at the same time.
     """
 
     def __init__(
-        self, container: OutputContainer, form: VideoForm, plan: EncoderPlan, *, threads: int
+        self,
+        container: OutputContainer,
+        form: VideoForm,
+        plan: EncoderPlan,
+        *,
+        threads: int,
+        is_beside_search: bool = False,
     ) -> None:
         encoder = ENCODERS[plan.encoder]
         if encoder.family is EncoderFamily.SVT_AV1:
@@ -90,6 +97,7 @@ class VideoEncoder:
             form.hdr,
             _buffer_bits(plan, form),
             picture_px=form.width_px * form.height_px,
+            is_beside_search=is_beside_search,
         )
         rate = min(form.average_rate, Fraction(encoder.most_rate))
         stream = container.add_stream(plan.encoder, rate=rate, options=encoder_options(order))

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.media.noise import BLOCK_PX, estimate_noise
+from workers.media.noise import estimate_noise
+from workers.media.noise_blocks import BLOCK_PX
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import GateResult
 from workers.protocol.segments import GateMeasures
@@ -33,6 +34,9 @@ _MOST_ADDED: Final = 2.0
 """Noise may grow by this factor where none is removed: correcting levels and sharpening bring out what was there."""
 
 _LITTLE_SIGMA: Final = 1.5
+_MEASURED_PX: Final = 1280 * 720
+_BAND_PX: Final = 8 * BLOCK_PX
+"""Rows of pixels that are looked at together: deviations are calculated in eight bytes a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Gate:
         """Measure one sample."""
         self._samples += 1
         for pair, into in ((sample.plain, self._before), (sample.filtered, self._after)):
-            estimate = estimate_noise(*pair)
+            estimate = estimate_noise(_middle(pair[0]), _middle(pair[1]))
             if estimate is not None:
                 into.append(estimate.sigma)
         filtered, plain = sample.filtered[0], sample.plain[0]
@@ -143,16 +147,29 @@ class Gate:
 
     def _add_flat(self, plain: Luma, expected: Luma, filtered: Luma) -> None:
         height, width = (size // BLOCK_PX * BLOCK_PX for size in plain.shape)
-        if not height or not width:
-            return
+        for top in range(0, height if width else 0, _BAND_PX):
+            rows = slice(top, min(top + _BAND_PX, height))
+            self._add_flat_blocks(plain[rows, :width], expected[rows, :width], filtered[rows, :width])
+
+    def _add_flat_blocks(self, plain: Luma, expected: Luma, filtered: Luma) -> None:
+        height, width = plain.shape
         shape = (height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX)
-        flat = plain[:height, :width].reshape(shape).std(axis=(1, 3)) <= _FLAT_DEVIATION
+        flat = plain.reshape(shape).std(axis=(1, 3)) <= _FLAT_DEVIATION
         if not flat.any():
             return
-        difference = expected[:height, :width].astype(np.float32) - filtered[:height, :width]
+        difference = expected.astype(np.float32) - filtered
         errors = (difference**2).reshape(shape).sum(axis=(1, 3))
         self._flat_error += float(errors[flat].sum())
         self._flat_pixels += int(flat.sum()) * BLOCK_PX * BLOCK_PX
+
+
+def _middle(picture: Luma) -> Luma:
+    """What the noise is measured in of large pictures, with their proportions: measuring takes 12 bytes a pixel."""
+    height, width = picture.shape
+    share = min(1.0, (_MEASURED_PX / (height * width)) ** 0.5)
+    rows, columns = int(height * share), int(width * share)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return picture[top : top + rows, left : left + columns]
 
 
 def _clipping_points(plain: Luma) -> tuple[int, int]:

@@ -24,6 +24,7 @@ class JobStages:
         self._timings: list[StageSeconds] = []
         self.fraction = 0.0
         """How far the whole job is."""
+        self._last: Progress | None = None
         self.started_at = now()
 
     @property
@@ -35,7 +36,14 @@ class JobStages:
         """Tell how far the job is; from any thread."""
         with self._lock:
             self.fraction = max(self.fraction, min(1.0, fraction))
-            self._on_progress(Progress(stage, self.fraction, done, total))
+            self._last = Progress(stage, self.fraction, done, total)
+            self._on_progress(self._last)
+
+    def go_on(self) -> None:
+        """Nothing new to tell: only ask, from any thread, whether the job is still wanted."""
+        with self._lock:
+            if self._last is not None:
+                self._on_progress(self._last)
 
     def counter(self, stage: Stage, start: float, end: float, total: int) -> Callable[[int], None]:
         """What turns a count of pictures into progress of one stage.

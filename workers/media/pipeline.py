@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Self
 
 from av.video.frame import VideoFrame
 
@@ -12,17 +12,7 @@ from workers.media.picture_stream import TimedPicture
 from workers.media.ticks import MediaPacket
 from workers.media.timestamps import FrameTime
 
-_MOST_WAITING: Final = 6
-_FEWEST_WAITING: Final = 2
-_WAITING_PX: Final = 4 * 1920 * 1080
-"""Pixels that wait between two threads: small pictures come in bursts, of large ones two bridge any gap."""
-
 type PacketSink = Callable[[list[MediaPacket]], None]
-
-
-def waiting_pictures(width_px: int, height_px: int) -> int:
-    """How many pictures of a size may wait between two threads."""
-    return max(_FEWEST_WAITING, min(_MOST_WAITING, _WAITING_PX // max(1, width_px * height_px)))
 
 
 class EncoderThread:

@@ -17,8 +17,8 @@ from workers.media.frames import FrameWindow, repaired
 from workers.media.freed_memory import return_freed_memory
 from workers.media.gate import Gate
 from workers.media.material import Material
+from workers.media.pace import pace_of
 from workers.media.picture_stream import Making
-from workers.media.pipeline import waiting_pictures
 from workers.media.poster import POSITION
 from workers.media.proof import Proof
 from workers.media.remux import CopiedVideo, UncopyableError
@@ -80,7 +80,8 @@ def encode_file(
         tables: of the full analysis, where the plan needs them.
     """
     return_freed_memory()
-    decoder = VideoDecoder(source.path, source.video.index, threads=threads)
+    pace = pace_of(plan, source.picture, threads)
+    decoder = VideoDecoder(source.path, source.video.index, threads=pace.decoder_threads)
     clock = output_clock(plan, source.clock)
     pictures = frame_map(plan, clock.timescale, planned_film(plan, tables))
     repair = TimestampRepair(clock, source.nominal_s)
@@ -89,8 +90,7 @@ def encode_file(
     file = CodedFile(
         output, clock, surroundings, poster_number=pictures.expected_count(source.scan.count) * POSITION
     )
-    read_ahead = waiting_pictures(source.picture.width_px, source.picture.height_px)
-    with FrameWindow(repaired(decoder, repair), read_ahead=read_ahead) as window:
+    with FrameWindow(repaired(decoder, repair), read_ahead=pace.read_ahead) as window:
         made = making.pictures(window, pictures.pictures(window.each_time()), gate)
         coded = code_pictures(made, file, source, plan, threads=threads, on_frame=on_frame)
     return Production(

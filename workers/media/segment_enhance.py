@@ -24,8 +24,8 @@ from workers.media.freed_memory import return_freed_memory
 from workers.media.gate import Gate
 from workers.media.job_stages import JobStages
 from workers.media.jobs import ProgressCallback, SegmentJob, SegmentOutcome
+from workers.media.pace import pace_of
 from workers.media.picture_stream import Making
-from workers.media.pipeline import waiting_pictures
 from workers.media.readback import read_pictures
 from workers.media.side_files import TakenUp, take_up
 from workers.media.sought_frames import Stretch, sought_frames
@@ -136,20 +136,16 @@ def _encode(
     return_freed_memory()
     source, schedule, plan = taken.source, taken.schedule, job.segment_plan.plan
     times = schedule.source_times
-    # One less: the picture before may still be in the making when this one is asked for in the whole run.
     needed = first_needed(schedule.map, plan.radius, share.pictures[0].number - 1)
     stretch = Stretch(job.source, source.scan, times, max(0, min(needed, len(times) - 1)))
     end = len(times) if share.successor is None else min(share.successor.sources)
     decoded = _SourcePictures(stretch, source.video, range(min(share.pictures[0].sources), end))
 
-    def check() -> None:
-        stages.report(Stage.ENHANCING, stages.fraction)
-
     making = Making(source, plan, schedule.map, taken.tables, job.threads)
     file = CodedFile(video, schedule.clock, _NOTHING_BESIDE, zero=share.zero)
-    read_ahead = waiting_pictures(source.picture.width_px, source.picture.height_px)
-    frames = closing(decoded.frames(threads=job.threads, check=check))
-    with FrameWindow(frames, read_ahead=read_ahead, first=stretch.first) as window:
+    pace = pace_of(plan, source.picture, job.threads)
+    frames = closing(decoded.frames(threads=pace.decoder_threads, check=stages.go_on))
+    with FrameWindow(frames, read_ahead=pace.read_ahead, first=stretch.first) as window:
         begins_at = share.pictures[0].number
         made = making.pictures(
             window, iter(share.pictures), gate, begins_at=begins_at, successor=share.successor

@@ -25,18 +25,12 @@ from workers.media.analysis.levels import (
     sharpness,
 )
 from workers.media.analysis.movement import Movement, cuts_per_minute, flicker, movement_of, shake
-from workers.media.analysis.pictures import Crop, Detail, Plane8, SampleRun
+from workers.media.analysis.noise_level import RunNoise, noise_level, noise_of
+from workers.media.analysis.pictures import Detail, Plane8, SampleRun
 from workers.media.field_scan import scan_fields
-from workers.media.noise import NoiseEstimate, estimate_noise
 from workers.protocol.analysis import Analysis, ScanKind
 from workers.protocol.media import VideoStreamInfo
 
-_NOISE_PERCENTILE: Final = 75.0
-"""Over the samples: noise varies, and what is left in the noisiest quarter would be seen."""
-
-_NOISE_LINES: Final = 512
-_NOISE_COLUMNS: Final = 896
-_CORRELATED_BELOW: Final = 0.6
 _MEASURED_AT_ONCE: Final = 2
 """More would keep more large pictures in memory than they gain."""
 
@@ -49,7 +43,7 @@ class _Gathered:
     """What is known of the samples so far."""
 
     histograms: list[NDArray[np.int64]] = field(default_factory=list)
-    noise: list[NoiseEstimate] = field(default_factory=list)
+    noise: list[RunNoise] = field(default_factory=list)
     sharpness: list[float] = field(default_factory=list)
     saturation: list[float] = field(default_factory=list)
     casts: list[Cast] = field(default_factory=list)
@@ -74,7 +68,7 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
         video: what the file says of the stream.
     """
     gathered = _gathered(runs)
-    sigma, ratio, confidence = _noise(gathered.noise)
+    noise = noise_level(gathered.noise)
     histogram = sum(gathered.histograms, np.zeros(256, np.int64))
     black, low, high, white = percentiles(histogram, (0.1, 5, 95, 99.9))
     scan, duplicates = scan_fields(gathered.strips, video.field_order, video.average_rate)
@@ -82,16 +76,16 @@ def analyse(runs: Iterable[SampleRun], video: VideoStreamInfo) -> Analysis:
     edges = [one.without_level() if is_combed else one for one in gathered.edges]
     return Analysis(
         sampled_frames=len(gathered.sharpness),
-        noise_sigma=sigma,
-        noise_is_correlated=ratio < _CORRELATED_BELOW,
-        noise_confidence=confidence,
+        noise_sigma=noise.sigma,
+        noise_is_correlated=noise.is_correlated,
+        noise_confidence=noise.confidence,
         black_level=black,
         white_level=white,
         mean_level=mean_level(histogram),
         contrast_spread=high - low,
         levels_confidence=levels_confidence(gathered.histograms),
         cast=cast_over_samples(gathered.casts),
-        sharpness=max(0.0, _median(gathered.sharpness) - _LAPLACIAN_NOISE_GAIN * sigma**2),
+        sharpness=max(0.0, _median(gathered.sharpness) - _LAPLACIAN_NOISE_GAIN * noise.sigma**2),
         saturation=_median(gathered.saturation),
         scan=scan,
         duplicates=duplicates,
@@ -130,10 +124,7 @@ def _measured(runs: Iterable[SampleRun]) -> Iterator[_Gathered]:
 
 def _measure(run: SampleRun) -> _Gathered:
     gathered = _Gathered()
-    for first, second in run.noise_pairs:
-        estimate = estimate_noise(_centre(first), _centre(second))
-        if estimate is not None:
-            gathered.noise.append(estimate)
+    gathered.noise.append(noise_of(run))
     for number, detail in enumerate(run.details):
         _measure_detail(detail, gathered)
         if number == 0:
@@ -143,14 +134,6 @@ def _measure(run: SampleRun) -> _Gathered:
     if len(run.pictures) > 2:
         gathered.strips.append(tuple(picture.strip for picture in run.pictures))
     return gathered
-
-
-def _centre(middle: Crop) -> Crop:
-    """Enough blocks for the noise; aligned to those of a codec."""
-    height, width = middle.shape
-    top = max(0, (height - _NOISE_LINES) // 32 * 16)
-    left = max(0, (width - _NOISE_COLUMNS) // 32 * 16)
-    return middle[top : top + _NOISE_LINES, left : left + _NOISE_COLUMNS]
 
 
 def _measure_detail(detail: Detail, into: _Gathered) -> None:
@@ -169,14 +152,6 @@ def _measure_structure(detail: Detail, into: _Gathered) -> None:
     into.grids += [] if grid is None else [grid]
     share = banded_share(detail.middle)
     into.banded += [] if share is None else [share]
-
-
-def _noise(estimates: list[NoiseEstimate]) -> tuple[float, float, float]:
-    if not estimates:
-        return 0.0, 1.0, 0.0
-    sigma = float(np.percentile([entry.sigma for entry in estimates], _NOISE_PERCENTILE))
-    ratio = float(np.median([entry.high_band_ratio for entry in estimates]))
-    return sigma, ratio, float(np.median([entry.confidence for entry in estimates]))
 
 
 def _median(values: list[float]) -> float:

@@ -4,6 +4,7 @@ All luma and chroma is in 8-bit code values of the limited range, whatever the s
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -79,6 +80,20 @@ class SampleRun:
                 detail = None
             previous = detail
         return tuple(pairs)
+
+    @property
+    def distant_pairs(self) -> tuple[tuple[Crop, Crop], ...]:
+        """Middles of pictures with a detail and the next such picture, where others lie between."""
+        detailed = [
+            (number, picture.detail)
+            for number, picture in enumerate(self.pictures)
+            if picture.detail is not None
+        ]
+        return tuple(
+            (first.middle, second.middle)
+            for (at, first), (then, second) in pairwise(detailed)
+            if then - at > 1
+        )
 
     @property
     def details(self) -> tuple[Detail, ...]:

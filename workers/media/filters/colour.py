@@ -9,6 +9,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from workers.media.filters.caches import keep
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.steps import ColourStep
 
@@ -146,7 +147,7 @@ def _saturated(node: VideoNode, saturation: float) -> VideoNode:
     """More or less distance from neutral; more of it stops short of vivid colours and spares skin."""
     core = vs.core
     bits = node.format.bits_per_sample
-    blue, red = (core.std.ShufflePlanes(node, plane, vs.GRAY) for plane in (1, 2))
+    blue, red = (keep(core.std.ShufflePlanes(keep(node, 0), plane, vs.GRAY), 0) for plane in (1, 2))
     centre, unit = 1 << (bits - 1), float(1 << (bits - 8))
     cb, cr = f"x {centre} - {unit} /", f"y {centre} - {unit} /"
     size = f"{cb} dup * {cr} dup * + sqrt"
@@ -168,7 +169,7 @@ def _locally_contrasted(node: VideoNode, amount: float, *, is_full_range: bool) 
     2015), so that they get no halo.
     """
     core = vs.core
-    luma = core.std.ShufflePlanes(node, 0, vs.GRAY)
+    luma = keep(core.std.ShufflePlanes(keep(node, 0), 0, vs.GRAY), 0)
     scale, offset = _smooth_picture(luma)
     black, white, _ = _levels(node.format.bits_per_sample, is_full_range=is_full_range)
     margin = 1 / (_HEADROOM * (white - black))
@@ -177,6 +178,7 @@ def _locally_contrasted(node: VideoNode, amount: float, *, is_full_range: bool) 
     contrasted = core.std.Expr(
         [luma, scale, offset], f"{detail} {_LOCAL_GAIN * amount} * {room} * x +", luma.format.id
     )
+    keep(contrasted, 0)
     if node.format.num_planes == 1:
         return contrasted
     return core.std.ShufflePlanes([contrasted, node, node], [0, 1, 2], vs.YUV)
@@ -193,11 +195,11 @@ def _smooth_picture(luma: VideoNode) -> tuple[VideoNode, VideoNode]:
     def mean(clip: VideoNode) -> VideoNode:
         return core.std.BoxBlur(clip, hradius=radius, vradius=radius)
 
-    small = core.std.Expr(small, "x", vs.GRAYS)
-    middle = mean(small)
+    small = keep(core.std.Expr(small, "x", vs.GRAYS), 0)
+    middle = keep(mean(small), 0)
     square = mean(core.std.Expr(small, "x x *"))
     edges = (_EDGE_CODES * unit) ** 2
-    scale = core.std.Expr([square, middle], f"x y y * - 0 max dup {edges} + /")
+    scale = keep(core.std.Expr([square, middle], f"x y y * - 0 max dup {edges} + /"), 0)
     offset = core.std.Expr([middle, scale], "x 1 y - *")
     large = [core.resize.Bilinear(mean(part), luma.width, luma.height) for part in (scale, offset)]
     return large[0], large[1]

@@ -38,7 +38,9 @@ def deband(clip: Clip, step: DebandStep) -> Clip:
     node = clip.node
     if node.format.num_planes == 1:
         return clip.with_node(_plane(node, step.threshold))
-    spread = [_plane(plane, step.threshold) for plane in vs.core.std.SplitPlanes(node)]
+    spread = [
+        keep(_plane(keep(plane, 0), step.threshold), 0) for plane in vs.core.std.SplitPlanes(keep(node, 0))
+    ]
     return clip.with_node(vs.core.std.ShufflePlanes(spread, [0, 0, 0], node.format.color_family))
 
 
@@ -49,7 +51,7 @@ def _plane(plane: VideoNode, threshold: float) -> VideoNode:
     bits = plane.format.bits_per_sample
     unit = 1 << (bits - _DITHERED_BITS)
     limit = threshold * unit
-    flat = _flat(plane, limit)
+    flat = keep(_flat(plane, limit), 0)
     # Only flat pixels are averaged: an object beside a sky must not bleed into it.
     weight = core.std.Expr([flat], "x", vs.GRAYS)
     total = core.std.Expr([plane, flat], "x y *", vs.GRAYS)
@@ -74,7 +76,7 @@ def _expression(limit: float, *, is_dithered: bool) -> str:
 def _flat(plane: VideoNode, limit: float) -> VideoNode:
     """1.0 where hardly any neighbours differ and nothing in reach differs by twice the threshold."""
     core = vs.core
-    low, high = core.std.Minimum(plane), core.std.Maximum(plane)
+    low, high = keep(core.std.Minimum(plane), 0), keep(core.std.Maximum(plane), 0)
     differs = core.std.Expr([low, high], "y x - 0 > 1 0 ?", vs.GRAYS)
     share = core.std.BoxBlur(differs, hradius=_FLATNESS_RADIUS_PX, vradius=_FLATNESS_RADIUS_PX)
     for _ in range(_REACH_PX - 1):

@@ -18,6 +18,7 @@ from typing import Final
 
 import vapoursynth as vs
 
+from workers.media.filters.caches import keep
 from workers.media.filters.clip import Clip, VideoNode
 from workers.protocol.steps import DehaloStep
 
@@ -38,7 +39,7 @@ def dehalo(clip: Clip, step: DehaloStep) -> Clip:
     if min(node.width, node.height) < _SMALLEST_PX:
         return clip
     core = vs.core
-    luma = core.std.ShufflePlanes(node, 0, vs.GRAY)
+    luma = keep(core.std.ShufflePlanes(keep(node, 0), 0, vs.GRAY), 0)
     wide = core.std.Expr([luma], "x", vs.GRAYS)
     blurred = core.std.BoxBlur(wide, hradius=_BLUR_PX, vradius=_BLUR_PX, hpasses=_PASSES, vpasses=_PASSES)
     softened = core.std.Expr(
@@ -46,6 +47,7 @@ def dehalo(clip: Clip, step: DehaloStep) -> Clip:
     )
     if node.format.num_planes == 1:
         return clip.with_node(softened)
+    keep(softened, 0)
     return clip.with_node(core.std.ShufflePlanes([softened, node, node], [0, 1, 2], node.format.color_family))
 
 

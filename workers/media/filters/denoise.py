@@ -10,7 +10,7 @@ from typing import Final
 
 import vapoursynth as vs
 
-from workers.media.filters.caches import keep, keep_none
+from workers.media.filters.caches import in_the_making, keep, keep_exactly, keep_none
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.frequency import in_frequency_domain
 from workers.protocol.settings import ChainSpeed
@@ -31,6 +31,17 @@ _HALF_PEL: Final = 2
 _WHOLE_PEL: Final = 1
 _LARGE_PX: Final = 4_000_000
 """Above this, motion in whole pixels is fine enough, and planes of half pixels would take four times the memory."""
+
+_CUT_SAD: Final = 540
+_CUT_SAD_PER_SIGMA: Final = 16
+"""Sum of absolute differences of 8×8 px from which on a block counts as changed; after a cut most blocks are."""
+
+_ENLARGED_PICTURES: Final = "MVUtensilsSuper*"
+_SEARCH_PROPERTIES: Final = "MVUtensils*"
+"""Properties that the search leaves on a picture. The enlarged pictures are among them, and live as long as it does."""
+
+_NO_PROPERTY: Final = "VidprocAskedForOnly"
+"""Nothing has it: a picture whose property of this name is copied is asked for, and nothing of it is taken."""
 
 _SMALLEST_SIDE_PX: Final = 2 * _BLOCK_PX
 
@@ -75,11 +86,11 @@ def denoise(clip: Clip, step: DenoiseStep) -> Clip:
 
 
 def thsad_per_sigma(step: DenoiseStep) -> float:
-    """How different two blocks may be, per σ, and still be averaged."""
+    """How different two blocks of luma may be, per σ, and still be averaged."""
     if step.is_correlated:
-        return 70.0
+        return 95.0
     is_plain_search = not _EFFORTS[step.speed].is_search_filtered
-    return 40.0 if is_plain_search and step.effective_sigma >= _STRONG_SIGMA else 60.0
+    return 54.0 if is_plain_search and step.effective_sigma >= _STRONG_SIGMA else 80.0
 
 
 def _degrained_planes(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode:
@@ -98,20 +109,42 @@ def _degrained(node: VideoNode, step: DenoiseStep, effort: _Effort) -> VideoNode
     blocks = {"blksize": [_BLOCK_PX, _BLOCK_PX], "overlap": [_OVERLAP_PX, _OVERLAP_PX]}
     mvu = vs.core.mvu
     reach = step.degrain_radius
-    searched = mvu.Super(keep_none(_search_clip(keep(node, reach), sigma, effort)), pel=pel, **blocks)
-    searched = _without_planes(searched)
-    vectors = mvu.AnalyseMany(keep(searched, reach), radius=step.degrain_radius, **blocks)
+    keep_exactly(node, 1)  # read twice, at about the same time
+    luma = node if node.format.num_planes == 1 else keep_none(vs.core.std.ShufflePlanes(node, 0, vs.GRAY))
+    searched = _without_picture(mvu.Super(keep_none(_search_clip(luma, sigma, effort)), pel=pel, **blocks))
+    averaged = keep(_without_picture(mvu.Super(node, pel=pel, onelevel=1, **blocks)), reach)
     degrained = mvu.Degrain(
-        node,
-        keep(mvu.Super(node, pel=pel, onelevel=1, **blocks), reach),
-        [keep_none(vector) for vector in vectors],
+        averaged,
+        averaged,
+        _vectors(searched, reach),
         thsad=[round(thsad_per_sigma(step) * sigma)],
-        thscd1=round(400 + 12 * sigma),
+        thscd1=round(_CUT_SAD + _CUT_SAD_PER_SIGMA * sigma),
     )
-    return keep(degrained, _DFT_FRAMES // 2)
+    bare = vs.core.std.RemoveFrameProps(keep_none(degrained), [_SEARCH_PROPERTIES])
+    return keep(bare, _DFT_FRAMES // 2)
 
 
-def _without_planes(node: VideoNode) -> VideoNode:
+def _vectors(searched: VideoNode, reach: int) -> list[VideoNode]:
+    """Where every block was and will be in the `reach` pictures on each side.
+
+    Where the newest picture was in those before it is searched for as soon as it is there, and the vectors are held:
+    so the enlarged pictures before the one that is averaged need not be.
+    """
+    keep_exactly(searched, in_the_making() + reach)
+    found: list[VideoNode] = []
+    for distance in range(1, reach + 1):
+        ahead, behind = (keep_none(vs.core.mvu.Analyse(searched, delta=sign * distance)) for sign in (1, -1))
+        behind = keep_exactly(
+            vs.core.std.RemoveFrameProps(behind, [_ENLARGED_PICTURES]), in_the_making() + reach
+        )
+        if searched.num_frames > reach:  # too short a clip has nothing to search for early
+            early = keep_none(vs.core.std.Trim(behind, first=reach))
+            ahead = keep_none(vs.core.std.CopyFrameProps(ahead, early, [_NO_PROPERTY]))
+        found += [ahead, behind]
+    return found
+
+
+def _without_picture(node: VideoNode) -> VideoNode:
     """For enlarged pictures, which travel in the properties of pictures that nobody looks at."""
     blank = keep_none(vs.core.std.BlankClip(node, keep=True))
     return vs.core.std.CopyFrameProps(blank, keep_none(node))

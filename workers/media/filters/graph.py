@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from workers.media.encoders.catalogue import PIXEL_FORMAT_8, PIXEL_FORMAT_10
-from workers.media.filters.caches import in_the_making
+from workers.media.filters.caches import in_the_making, keep, keep_none
 from workers.media.filters.clip import Clip, VideoNode
 from workers.media.filters.colour import correct_colour
 from workers.media.filters.crop import crop
@@ -33,7 +33,7 @@ from workers.media.filters.sharpen import sharpen
 from workers.media.filters.stabilise import stabilise
 from workers.media.filters.tone_map import tone_map
 from workers.media.filters.upscale import upscale
-from workers.media.frame_map import FrameMap, OutputPicture
+from workers.media.frame_map import FrameMap, OneToOne, OutputPicture
 from workers.media.tabled_steps import source_position
 from workers.media.tables import FrameTables, TablesError
 from workers.protocol.plan import EnhancementPlan
@@ -54,7 +54,8 @@ _CACHED_PICTURES: Final = 180
 
 _SMALLEST_CACHE_BYTES: Final = 64 << 20
 _KEPT_BEHIND: Final = 2
-"""Source frames kept behind the last one that can still be needed."""
+"""Source pictures kept behind the last one that can still be needed, where several pictures are made of one: a radius
+counts source pictures, not those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,25 @@ def build(
     compared = [step for step in everything if step.kind in _COMPARED]
     reference = plain if len(compared) == len(unavoidable) else finish(compared)
     expected = reference if len(intended) == len(compared) else finish(intended)
+    reach = max((step.radius for step in everything if not isinstance(step, DenoiseStep)), default=0)
+    if reach or not searches_motion(plan):
+        keep(start.node, reach)
+    else:  # averaging along the motion holds the source in a form of its own; feeding it again is one copy
+        keep_none(start.node)
+    for made in (filtered, plain, reference, expected):
+        if made is not start.node:
+            keep_none(made)
     return Nodes(filtered, plain, reference, expected)
 
 
 def is_judged(plan: EnhancementPlan) -> bool:
     """True when a step was chosen that could harm; size, rate and format were asked for or cannot be helped."""
     return any(step.kind not in _COMPARED for step in plan.steps)
+
+
+def searches_motion(plan: EnhancementPlan) -> bool:
+    """True when pictures are averaged along their motion: most of the work and of the memory is then there."""
+    return any(isinstance(step, DenoiseStep) and step.degrain_radius for step in plan.steps)
 
 
 _FILTERS: Final[Mapping[StepKind, Callable[[Clip, Any], Clip]]] = {
@@ -215,6 +229,8 @@ class FrameSource(FrameSupply, Protocol):
 
 def first_needed(pictures: FrameMap, radius: int, number: int) -> int:
     """The lowest source picture that filters may ask for once picture `number` of the filtered clip is made."""
+    if isinstance(pictures, OneToOne):
+        return max(0, number + 1 - radius)
     return pictures.oldest_source(max(0, number - radius)) - _KEPT_BEHIND
 
 

@@ -281,3 +281,4 @@ def test_noise_pairs_never_share_a_picture() -> None:
     gap = [pictures[0], SamplePicture(scene(), scene(), None), pictures[1], pictures[2]]
     assert len(SampleRun(tuple(gap)).noise_pairs) == 1
     assert len(SampleRun(tuple(gap)).details) == 2
+    assert len(SampleRun(tuple(gap)).distant_pairs) == 1

@@ -94,3 +94,21 @@ def test_no_picture_beyond_the_radius_is_used(speed: ChainSpeed) -> None:
     whole, part = filtered(node, step).get_frame(middle), filtered(cut, step).get_frame(step.radius)
     for plane in range(3):
         assert np.array_equal(np.asarray(whole[plane]), np.asarray(part[plane]))
+
+
+@pytest.mark.parametrize("speed", list(ChainSpeed))
+def test_the_order_in_which_pictures_are_asked_for_changes_nothing(speed: ChainSpeed) -> None:
+    node, step = noisy_clip(vs.YUV420P8, 128, 96, length=12), planned(speed)
+    forwards, backwards = filtered(node, step), filtered(node, step)
+    made = {number: backwards.get_frame(number) for number in (11, 3, 10, 0, 7, 8, 1)}
+    for number in range(node.num_frames):
+        frame = forwards.get_frame(number)
+        for plane in range(3 if number in made else 0):
+            assert np.array_equal(np.asarray(frame[plane]), np.asarray(made[number][plane]))
+
+
+def test_nothing_of_the_search_stays_on_the_pictures() -> None:
+    node = noisy_clip(vs.YUV420P8, 128, 96, length=3)
+    assert not [
+        name for name in filtered(node, planned(ChainSpeed.BALANCED)).get_frame(1).props if "MVU" in name
+    ]

@@ -36,7 +36,7 @@ def test_white_noise_is_met_with_its_own_strength(sigma: float) -> None:
 
 
 def test_noise_that_a_codec_has_shaped_needs_more_than_was_measured() -> None:
-    assert planned(measured(8.0, is_correlated=True)).effective_sigma == pytest.approx(1.6 * 8.0)
+    assert planned(measured(8.0, is_correlated=True)).effective_sigma == pytest.approx(1.4 * 8.0)
 
 
 def test_clean_and_doubtful_pictures_are_left_alone() -> None:

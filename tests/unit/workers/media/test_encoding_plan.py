@@ -23,7 +23,7 @@ from workers.media.encoders.catalogue import (
     hardware_encoders,
 )
 from workers.media.encoders.mastering import svt_mastering, x265_mastering
-from workers.media.encoders.options import EncodingOrder, encoder_options
+from workers.media.encoders.options import EncodingOrder, encoder_options, keeps_up
 from workers.media.encoders.scales import native_preset, native_quality
 from workers.protocol.analysis import Analysis, ColourCast
 from workers.protocol.media import HdrInfo, HdrKind, MasteringDisplay, VideoStreamInfo
@@ -354,3 +354,30 @@ def test_x264_looks_less_far_ahead_in_large_pictures_and_never_farther_than_its_
     options = encoder_options(EncodingOrder(encoding, 250, picture_px=width_px * height_px))
     told = dict(pair.split("=") for pair in options["x264-params"].split(":"))
     assert told.get("rc-lookahead") == pictures
+
+
+@pytest.mark.parametrize(
+    "encoder, preset, is_waiting",
+    [
+        ("libx264", "medium", True),
+        ("libx264", "veryfast", True),
+        ("libx264", "slow", False),
+        ("libx265", "medium", False),
+    ],
+)
+def test_only_an_encoder_that_keeps_up_with_a_search_for_motion_gets_less_of_the_machine(
+    encoder: str, preset: str, *, is_waiting: bool
+) -> None:
+    codec = VideoCodec.H264 if encoder == "libx264" else VideoCodec.HEVC
+    assert keeps_up(EncoderPlan(codec=codec, encoder=encoder, quality=18, preset=preset)) is is_waiting
+
+
+@pytest.mark.parametrize("preset, pictures", [("medium", "8"), ("fast", "8"), ("superfast", None)])
+def test_beside_a_search_for_motion_x264_looks_eight_pictures_ahead_at_most(
+    preset: str, pictures: str | None
+) -> None:
+    encoding = EncoderPlan(codec=VideoCodec.H264, encoder="libx264", quality=18, preset=preset)
+    options = encoder_options(EncodingOrder(encoding, 250, picture_px=640 * 360, is_beside_search=True))
+    told = dict(pair.split("=") for pair in options["x264-params"].split(":"))
+    assert told.get("rc-lookahead") == pictures
+    assert told["sync-lookahead"] == "0"

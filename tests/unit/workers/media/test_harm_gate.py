@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.media.gate import Gate, GateSample
+from workers.media.noise_blocks import BLOCK_PX
 from workers.protocol.plan import EnhancementPlan, OutputColour
 from workers.protocol.report import GateResult
 from workers.protocol.settings import EnhancementSettings
@@ -116,3 +117,22 @@ def test_clipped_areas_that_were_moved_are_not_newly_clipped() -> None:
     stabilise = StabiliseStep(zoom=1.02, reason="a test")
     assert judged(stabilise, before, moved).passed
     assert not judged(SHARPEN, before, moved).passed
+
+
+def test_one_repainted_row_of_blocks_is_found_wherever_it_is() -> None:
+    tall = np.full((16 * BLOCK_PX, 8 * BLOCK_PX), 100, np.uint8)
+    for row in range(16):
+        repainted = tall.copy()
+        repainted[row * BLOCK_PX : (row + 1) * BLOCK_PX] = 112
+        assert not judged(SHARPEN, (tall, tall), (repainted, tall)).passed
+
+
+def test_noise_of_large_pictures_is_measured_in_their_middle() -> None:
+    random = np.random.default_rng(1)
+    before, after = (
+        [np.clip(120 + random.normal(0, sigma, (1440, 2560)), 0, 255).astype(np.uint8) for _ in range(2)]
+        for sigma in (6, 1)
+    )
+    result = judged(DENOISE, (before[0], before[1]), (after[0], after[1]))
+    assert result.passed
+    assert abs(result.sigma_before - 6) < 0.5

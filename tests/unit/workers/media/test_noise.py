@@ -28,6 +28,7 @@ def test_white_noise_is_measured_also_in_motion(sigma: float, shift: int) -> Non
     assert found.sigma == pytest.approx(sigma, rel=0.08)
     assert found.high_band_ratio > 0.9
     assert found.confidence > 0.8
+    assert found.copying < 0.1
 
 
 def test_a_clean_picture_has_next_to_none() -> None:
@@ -143,6 +144,31 @@ def test_blocks_that_a_codec_copied_in_part_do_not_hide_coarse_noise() -> None:
     found = estimate_noise(first, second)
     assert found is not None
     assert found.sigma == pytest.approx(6, rel=0.2)
+
+
+def test_coarse_noise_in_some_blocks_more_than_in_others_speaks_for_a_codec_that_copies() -> None:
+    first, second = scene() + soft_noise(6, 1), scene() + soft_noise(6, 2)
+    fresh = estimate_noise(first, second)
+    for number in range(16):
+        rows = slice(16 * number, 16 * number + 16)
+        second[rows] += 0.05 * number * (first[rows] - second[rows])
+    copied = estimate_noise(first, second)
+    assert fresh is not None
+    assert copied is not None
+    assert fresh.copying < 0.3
+    assert copied.copying > 0.7
+
+
+def test_bars_and_a_large_picture_leave_enough_blocks_of_every_row_and_column() -> None:
+    def barred(seed: int) -> NDArray[np.float32]:
+        picture = noisy(np.tile(scene(), (4, 6)), 5, seed)
+        picture[:, :160] = picture[:, -160:] = 16
+        return picture
+
+    found = estimate_noise(barred(1), barred(2))
+    assert found is not None
+    assert found.sigma == pytest.approx(5, rel=0.05)
+    assert found.confidence > 0.8
 
 
 def test_coarse_traces_in_some_blocks_are_no_noise_of_the_picture() -> None:
