@@ -61,8 +61,7 @@ def main() -> int:
             found = speed_memory.rows(options.memory.split(","), options.pictures)
         else:
             found = GROUPS[name](max(1, options.rounds))
-        print(f"{table(found)}
-{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        print(f"{table(found)}\n{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         rows += found
     return told("speed", rows, options.out)
 
