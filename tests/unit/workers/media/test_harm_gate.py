@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.media.gate import Gate, GateSample
-from workers.media.noise import BLOCK_PX
+from workers.media.noise_blocks import BLOCK_PX
 from workers.protocol.plan import EnhancementPlan, OutputColour
 from workers.protocol.report import GateResult
 from workers.protocol.settings import EnhancementSettings
