@@ -21,7 +21,7 @@ from workers.runtime.publication import Destination, PublishedEnhancement
 from workers.runtime.sources import check_source, confine, path_from_uri
 from workers.runtime.workspace import Workspace, check_room, needed_bytes, output_error
 
-MEDIA_CHAIN_VERSION: Final = 2
+MEDIA_CHAIN_VERSION: Final = 3
 """Raised whenever the same settings yield another picture, so that older outputs are not taken for new ones."""
 
 

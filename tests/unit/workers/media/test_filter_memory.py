@@ -79,17 +79,18 @@ def made(pictures: Pictures, *steps: PlanStep) -> Iterator[object]:
 @pytest.mark.parametrize(
     "steps, most",
     [
-        ((DENOISE,), 85),
-        ((COLOUR,), 12),
-        ((DENOISE, COLOUR), 92),
-        ((DehaloStep(amount=0.5, reason="a test"),), 10),
-        ((DebandStep(threshold=2, reason="a test"),), 40),
+        ((DENOISE,), 95),
+        ((COLOUR,), 17),
+        ((DENOISE, COLOUR), 104),
+        ((DehaloStep(amount=0.5, reason="a test"),), 15),
+        ((DebandStep(threshold=2, reason="a test"),), 48),
     ],
 )
 def test_a_graph_holds_no_more_the_longer_it_runs(steps: tuple[PlanStep, ...], most: int) -> None:
+    """With room for what a quick or a slow machine has in flight; without bounds it is 20 for colour, 160 for deband."""
     before = vs.core.used_cache_size
     held = [(vs.core.used_cache_size - before) / PICTURE_BYTES for _ in made(Pictures(60), *steps)]
-    assert max(held[30:]) <= max(held[:30]) + 5
+    assert max(held[30:]) <= max(held[:30]) + 12
     assert max(held) <= most
 
 
