@@ -87,7 +87,7 @@ def made(pictures: Pictures, *steps: PlanStep) -> Iterator[object]:
     ],
 )
 def test_a_graph_holds_no_more_the_longer_it_runs(steps: tuple[PlanStep, ...], most: int) -> None:
-    """With room for what a quick or a slow machine has in flight; without bounds it is 20 for colour, 160 for deband."""
+    """With room for what is in flight on a quick or a slow machine; unbounded it is 20 for colour, 160 for deband."""
     before = vs.core.used_cache_size
     held = [(vs.core.used_cache_size - before) / PICTURE_BYTES for _ in made(Pictures(60), *steps)]
     assert max(held[30:]) <= max(held[:30]) + 12
