@@ -1,6 +1,7 @@
 """The window's parts over a session that only writes down what it is asked for."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.no_qt_log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected_here() -> Iterator[None]:
+    """Widgets in reference cycles are collected in the thread that owns them, before another test's threads do it."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
