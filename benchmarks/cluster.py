@@ -10,9 +10,7 @@ joining and verification are inside the measured time. The peer of two workers i
 import argparse
 import json
 import os
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ from benchmarks.quality import told
 from benchmarks.quality_row import Row, at_least
 from benchmarks.speed_clips import camera
 from benchmarks.speed_runs import ROOT
+from tests.fixtures.bound_process import start_bound
 from tests.fixtures.rabbitmq_node import RabbitMQNode, why_unavailable
 
 GOAL: Final = 1.85
@@ -123,13 +122,16 @@ def _run(film: Path, folder: Path, url: str, count: int) -> Finished:
             stack.enter_context(_worker(folder / f"worker-{number}", url, number))
         started = time.perf_counter()
         arguments = ["enhance", str(film), "-o", str(folder / "out"), "--data-dir", str(folder / "data")]
-        subprocess.run(
+        command = start_bound(
             [*_PROGRAM, *arguments, "--broker", url, "--workers", "0"],
-            check=True,
+            log=folder / "enhance.log",
             env=_environment(),
-            stdout=subprocess.DEVNULL,
         )
+        code = command.process.wait()
         wall_s = time.perf_counter() - started
+        command.stop()
+    if code:
+        raise RuntimeError((folder / "enhance.log").read_text("utf-8"))
     (path,) = (folder / "out").glob("*.report.json")
     report = json.loads(path.read_text("utf-8"))
     spent: dict[str, float] = {}
@@ -147,22 +149,20 @@ def _run(film: Path, folder: Path, url: str, count: int) -> Finished:
 @contextmanager
 def _worker(folder: Path, url: str, core: int) -> Iterator[None]:
     """A worker program on one core, ready for tasks."""
-    process = subprocess.Popen(
+    process = start_bound(
         ["taskset", "-c", str(core), *_PROGRAM, "worker", "--data-dir", str(folder)],
+        log=folder.with_suffix(".log"),
         env=_environment() | {"VIDPROC_RABBITMQ_URL": url},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + _START_LIMIT_S
         while not any(_READY in log.read_text("utf-8") for log in (folder / "logs").glob("*.log")):
-            if process.poll() is not None or time.monotonic() > deadline:
+            if not process.is_running or time.monotonic() > deadline:
                 raise RuntimeError(f"the worker on core {core} did not start")
             time.sleep(_POLL_S)
         yield
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+        process.stop()
 
 
 _PROGRAM: Final = [sys.executable, "-m", "vidproc_desktop"]
