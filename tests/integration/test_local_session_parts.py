@@ -17,7 +17,7 @@ from tests.integration.test_local_session import Place, busy_pid, until, until_f
 from vidproc_desktop.domain.library import FileRecord
 from vidproc_desktop.services.session import Session
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, segment_part
-from workers.protocol.states import ErrorCode, Status
+from workers.protocol.states import ErrorCode, ProcessType, Status
 
 pytestmark = pytest.mark.no_blocking
 
@@ -187,7 +187,8 @@ async def test_a_film_is_shared_by_the_workers_of_a_broker(place: Place, broker_
     orders = {"gate": str(gate)}
     async with place.session() as session:
         parts = dict.fromkeys((FIRST, SECOND, THIRD), orders)
-        await session.add([make_source(place.videos, parts=parts)])
+        only_enhanced = (ProcessType.VIDEO_ENHANCEMENT,)
+        await session.add([make_source(place.videos, parts=parts)], process_types=only_enhanced)
         await until(session, lambda: len(set(holders(session).values())) == 2)
         gate.touch()
         file = (await until_finished(session))[0]
