@@ -9,7 +9,6 @@ from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.names import fold
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved
 from workers.protocol.model import FileId
-from workers.protocol.states import ProcessType
 
 type Watcher = Callable[[FileRecord, Sequence[TaskRecord] | None], None]
 """Told a row and which of its published tasks are new; None: any."""
@@ -83,11 +82,6 @@ class Catalogue:
         self._files[file.file_id] = file
         self._tell_watchers(file, changed)
         self._events.publish(FileChanged(file))
-
-    def task(self, file_id: FileId, process_type: ProcessType) -> TaskRecord | None:
-        """One process of a row as it is now."""
-        file = self._files.get(file_id)
-        return file.task(process_type) if file is not None else None
 
     def remove(self, file_ids: Iterable[FileId]) -> tuple[FileId, ...]:
         """Take rows out; says which were there."""

@@ -57,9 +57,9 @@ class Core:
         return [(task.file_id, task.part or task.type, task.attempt) for task, _ in self.broker.published]
 
     def task(self, process_type: ProcessType = ENHANCEMENT, file_id: str = "file-1") -> TaskRecord:
-        record = self.catalogue.task(FileId(file_id), process_type)
-        assert record is not None
-        return record
+        file = self.catalogue.get(FileId(file_id))
+        assert file is not None
+        return file.task(process_type)
 
     @property
     def told_parts(self) -> list[tuple[str | None, int | None]]:
