@@ -36,15 +36,9 @@ from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.window_state import WindowState
-from workers.protocol.messages import (
-    AnyWorkTask,
-    ControlMessage,
-    EnhancementResult,
-    MediaSummary,
-    ProbeReply,
-    StatusMessage,
-)
+from workers.protocol.messages import AnyWorkTask, ControlMessage, ProbeReply, StatusMessage
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import EnhancementResult, MediaSummary
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status
 

@@ -1,6 +1,6 @@
 """What can end a task early: a failure with a closed code and a sentence for a person, or a stop that was asked for."""
 
-from workers.protocol.messages import TaskError
+from workers.protocol.results import TaskError
 from workers.protocol.states import ErrorCode
 
 

@@ -9,15 +9,9 @@ from tests.contract.benches import Bench
 from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
 from tests.fixtures.worker_peers import make_source, make_task
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
-from workers.protocol.messages import (
-    AnalysisResult,
-    ControlMessage,
-    EnhancementResult,
-    FileTask,
-    SegmentResult,
-    StatusMessage,
-)
+from workers.protocol.messages import ControlMessage, FileTask, StatusMessage
 from workers.protocol.model import WorkerId
+from workers.protocol.results import AnalysisResult, EnhancementResult, SegmentResult
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, segment_part
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status
 

@@ -39,8 +39,9 @@ from vidproc_desktop.ui.preferences import Preferences
 from vidproc_desktop.ui.task_model import TaskModel
 from vidproc_desktop.ui.theme import Theme
 from vidproc_desktop.ui.window_state import WindowState
-from workers.protocol.messages import CurrentTask, TaskError
+from workers.protocol.messages import CurrentTask
 from workers.protocol.model import WorkerId
+from workers.protocol.results import TaskError
 from workers.protocol.segments import ANALYSIS, PartName, segment_part
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status, WorkerState

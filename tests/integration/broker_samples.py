@@ -14,7 +14,6 @@ from vidproc_desktop.broker.rabbitmq import LinkTiming, RabbitMQBroker
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState
 from workers.protocol.codec import encode
 from workers.protocol.messages import (
-    AnalysisResult,
     AnyWorkTask,
     FileTask,
     OutputTarget,
@@ -23,6 +22,7 @@ from workers.protocol.messages import (
     WorkerHeartbeat,
 )
 from workers.protocol.model import WireModel, WorkerId
+from workers.protocol.results import AnalysisResult
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status, WorkerState
 

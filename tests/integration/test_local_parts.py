@@ -12,7 +12,8 @@ from tests.contract.benches import LocalBench, until_idle
 from tests.fixtures.part_tasks import analysis_task, segment_task
 from tests.fixtures.worker_peers import make_source, make_task
 from vidproc_desktop.broker import place
-from workers.protocol.messages import AnalysisResult, ControlMessage, FileTask, StatusMessage
+from workers.protocol.messages import ControlMessage, FileTask, StatusMessage
+from workers.protocol.results import AnalysisResult
 from workers.protocol.segments import ANALYSIS, PartName, segment_part
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status
 

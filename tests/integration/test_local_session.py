@@ -25,7 +25,8 @@ from vidproc_desktop.services.events import Event, FilesAdded, IntakeFinished
 from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
 from vidproc_desktop.store.database import Database
-from workers.protocol.messages import MediaSummary, ProbeReply
+from workers.protocol.messages import ProbeReply
+from workers.protocol.results import MediaSummary
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Status
 

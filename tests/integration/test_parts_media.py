@@ -12,7 +12,7 @@ from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
 from tests.fixtures.small_films import make_film, noisy_pictures
 from tests.fixtures.worker_peers import make_config, make_task
 from workers.errors import TaskFailedError
-from workers.protocol.messages import AnalysisResult, EnhancementResult, SegmentResult
+from workers.protocol.results import AnalysisResult, EnhancementResult, SegmentResult
 from workers.protocol.states import ErrorCode, Stage
 from workers.runtime.attempts import WorkOptions
 from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions

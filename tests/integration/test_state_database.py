@@ -15,8 +15,8 @@ from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.ports import RemoveFiles, SaveAttempt, SaveFiles, SaveTask
 from vidproc_desktop.store.database import Database
 from vidproc_desktop.store.schema import SCHEMA_VERSION
-from workers.protocol.messages import MediaSummary
 from workers.protocol.model import FileId
+from workers.protocol.results import MediaSummary
 from workers.protocol.states import Status
 
 _ROOT = Path(__file__).parents[2]

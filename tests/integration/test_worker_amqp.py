@@ -24,7 +24,8 @@ from tests.fixtures.worker_peers import (
 )
 from workers.metadata_extraction_worker import MetadataExtractionWorker
 from workers.protocol import topology
-from workers.protocol.messages import ControlMessage, EnhancementResult, FileTask, OutputTarget
+from workers.protocol.messages import ControlMessage, FileTask, OutputTarget
+from workers.protocol.results import EnhancementResult
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 from workers.runtime.sources import uri_from_path
 from workers.transport.hosting import HostOptions

@@ -11,15 +11,8 @@ from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
 from tests.fixtures.worker_part_jobs import PICTURES
 from tests.fixtures.worker_peers import TestDelivery, make_config, make_source, make_task, until
 from workers.errors import TaskFailedError
-from workers.protocol.messages import (
-    AnalysisResult,
-    AnyWorkTask,
-    ControlMessage,
-    EnhancementResult,
-    FileTask,
-    SegmentResult,
-    StatusMessage,
-)
+from workers.protocol.messages import AnyWorkTask, ControlMessage, FileTask, StatusMessage
+from workers.protocol.results import AnalysisResult, EnhancementResult, SegmentResult
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
 from workers.runtime import attempts, part_work
 from workers.runtime.attempts import settings_key

@@ -26,16 +26,14 @@ from workers.metadata_extraction_worker import MetadataExtractionWorker
 from workers.protocol import topology
 from workers.protocol.codec import AnyFromWorker, encode
 from workers.protocol.messages import (
-    AnalysisResult,
     AnyWorkTask,
     AssemblyTask,
     ControlMessage,
-    EnhancementResult,
     FileTask,
-    SegmentResult,
     SegmentTask,
     StatusMessage,
 )
+from workers.protocol.results import AnalysisResult, EnhancementResult, SegmentResult
 from workers.protocol.states import ControlAction, ProcessType, Status
 from workers.transport.hosting import HostOptions
 from workers.transport.timing import LinkTiming

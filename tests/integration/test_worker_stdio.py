@@ -9,14 +9,8 @@ import pytest
 
 from tests.fixtures.worker_peers import is_running, make_source, make_task, until, worker_program
 from workers.protocol.codec import AnyFromWorker
-from workers.protocol.messages import (
-    ControlMessage,
-    EnhancementResult,
-    ProbeReply,
-    ProbeTask,
-    StatusMessage,
-    WorkerHeartbeat,
-)
+from workers.protocol.messages import ControlMessage, ProbeReply, ProbeTask, StatusMessage, WorkerHeartbeat
+from workers.protocol.results import EnhancementResult
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
 
 BOTH = (ProcessType.VIDEO_ENHANCEMENT, ProcessType.METADATA_EXTRACTION)

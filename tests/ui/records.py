@@ -7,7 +7,8 @@ from pathlib import Path
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeReport, Refusal, TaskRecord
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
 from vidproc_desktop.services.events import EventHub, FileChanged, FilesAdded, FilesRemoved, IntakeFinished
-from workers.protocol.messages import (
+from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import (
     AnalysisResult,
     EnhancementResult,
     MediaSummary,
@@ -15,7 +16,6 @@ from workers.protocol.messages import (
     SegmentResult,
     TaskError,
 )
-from workers.protocol.model import FileId, WorkerId
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan, segment_part
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status

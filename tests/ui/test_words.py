@@ -6,7 +6,7 @@ import pytest
 from tests.ui.records import described, enhanced, failed, record, working
 from vidproc_desktop.ui import words
 from vidproc_desktop.ui.words import RowState
-from workers.protocol.messages import TaskError
+from workers.protocol.results import TaskError
 from workers.protocol.states import ErrorCode, Stage, Status
 
 

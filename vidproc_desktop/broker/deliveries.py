@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from workers.protocol.messages import AnyWorkTask, ControlMessage, FileTask, StatusMessage, TaskError
+from workers.protocol.messages import AnyWorkTask, ControlMessage, FileTask, StatusMessage
 from workers.protocol.model import WorkerId
+from workers.protocol.results import TaskError
 from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType, Status
 

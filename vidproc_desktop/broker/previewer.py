@@ -11,7 +11,8 @@ from vidproc_desktop.broker.commands import Command
 from vidproc_desktop.broker.worker_process import ProcessEnd, WorkerProcess
 from vidproc_desktop.errors import UserFacingError
 from workers.protocol.codec import AnyFromWorker
-from workers.protocol.messages import PreviewReply, PreviewTask, TaskError
+from workers.protocol.messages import PreviewReply, PreviewTask
+from workers.protocol.results import TaskError
 from workers.protocol.states import ErrorCode
 
 _log = logging.getLogger(__name__)

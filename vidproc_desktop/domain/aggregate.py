@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from vidproc_desktop.domain.library import FileRecord, PartsTally, TaskRecord
-from workers.protocol.messages import AnalysisResult, EnhancementResult
 from workers.protocol.model import WorkerId
+from workers.protocol.results import AnalysisResult, EnhancementResult
 from workers.protocol.segments import ASSEMBLY, SegmentSpan, segment_number
 from workers.protocol.states import Stage, Status
 

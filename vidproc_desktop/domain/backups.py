@@ -12,7 +12,7 @@ from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.tasks import Retry, can_take
 from vidproc_desktop.domain.workers import WorkerView
-from workers.protocol.messages import SegmentResult
+from workers.protocol.results import SegmentResult
 from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType, Status, WorkerState
 

@@ -3,14 +3,8 @@
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from workers.protocol.messages import (
-    EnhancementResult,
-    MediaSummary,
-    MetadataResult,
-    TaskError,
-    TaskResult,
-)
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import EnhancementResult, MediaSummary, MetadataResult, TaskError, TaskResult
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, segment_number
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status

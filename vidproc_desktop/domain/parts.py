@@ -14,14 +14,8 @@ from typing import Final
 from vidproc_desktop.domain.aggregate import spans_of, tally_of, with_parts
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.tasks import cancelled, new_part, retried_by_user, started_over
-from workers.protocol.messages import (
-    AnalysisResult,
-    EnhancementResult,
-    MediaSummary,
-    SegmentResult,
-    StatusMessage,
-    TaskError,
-)
+from workers.protocol.messages import StatusMessage
+from workers.protocol.results import AnalysisResult, EnhancementResult, MediaSummary, SegmentResult, TaskError
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, segment_part
 from workers.protocol.states import ErrorCode, Status
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
-from workers.protocol.messages import SegmentResult
+from workers.protocol.results import SegmentResult
 from workers.protocol.segments import ANALYSIS, ASSEMBLY
 from workers.protocol.states import Status
 

@@ -11,8 +11,9 @@ from typing import Final
 
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
 from vidproc_desktop.domain.workers import WorkerView
-from workers.protocol.messages import StatusMessage, TaskError
+from workers.protocol.messages import StatusMessage
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import TaskError
 from workers.protocol.segments import PartName
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status, WorkerState
 

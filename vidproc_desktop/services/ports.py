@@ -11,6 +11,8 @@ from vidproc_desktop.domain.workers import BrokerHealth, ConnectionReport, Worke
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.events import EventHub
 from workers.protocol.messages import (
+    AcceptReply,
+    AcceptTask,
     AnyWorkTask,
     ControlMessage,
     PreviewReply,
@@ -21,7 +23,8 @@ from workers.protocol.messages import (
 )
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.states import ControlAction
+from workers.protocol.states import ControlAction, ProcessType
+from workers.protocol.transfers import RemoteFiles, SentObject
 
 
 class BrokerSink(Protocol):
@@ -58,6 +61,50 @@ class TaskBroker(Protocol):
 
     async def control(self, message: ControlMessage) -> None:
         """Tell the workers. Raises UserFacingError when it could not be sent."""
+
+
+class FileExchange(Protocol):
+    """How workers without the desktop's folders get at files: makes their addresses, takes what they hand over."""
+
+    async def start(self) -> None:
+        """Begin to answer. Raises UserFacingError when that cannot be had."""
+
+    async def aclose(self) -> None:
+        """Stop everything that was started."""
+
+    async def grant(self, task: AnyWorkTask, parts_folder: Path | None) -> RemoteFiles:
+        """Addresses for all that this attempt may read and write.
+
+        Args:
+            task: as it will be published, without addresses.
+            parts_folder: where the parts of the file meet, once the analysis has said so.
+
+        Raises:
+            UserFacingError: not now; the task stays in the outbox.
+        """
+
+    async def received(
+        self, task: AnyWorkTask, process_type: ProcessType, sent: Sequence[SentObject]
+    ) -> Path:
+        """The folder, on the disk of the task's output folder, that holds all these objects whole.
+
+        Raises:
+            UserFacingError: they cannot be had now; asked again later.
+            LookupError: one of them was never handed over, or is another than was said.
+        """
+
+    async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
+        """Nobody wants what this attempt, or an earlier one, has handed over or still will."""
+
+
+class Accepter(Protocol):
+    """A kept local worker that checks and publishes what workers elsewhere have handed over."""
+
+    async def aclose(self) -> None:
+        """Stop it."""
+
+    async def accept(self, task: AcceptTask) -> AcceptReply:
+        """The published result, or why it was rejected. A crash of the worker is an answer too."""
 
 
 class Prober(Protocol):

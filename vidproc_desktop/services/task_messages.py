@@ -7,7 +7,6 @@ from typing import Any
 from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from workers.protocol.messages import (
-    AnalysisResult,
     AnalysisTask,
     AnyWorkTask,
     AssemblyTask,
@@ -16,6 +15,7 @@ from workers.protocol.messages import (
     SegmentTask,
     SourceRef,
 )
+from workers.protocol.results import AnalysisResult
 from workers.protocol.segments import ANALYSIS, segment_number
 
 

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
 from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.services.ports import Change, RemoveFiles, SaveAttempt, SaveFiles, SaveTask
-from workers.protocol.messages import MediaSummary, TaskError, TaskResult
 from workers.protocol.model import FileId, WireModel, WorkerId
+from workers.protocol.results import MediaSummary, TaskError, TaskResult
 from workers.protocol.segments import ANALYSIS, MAX_SEGMENTS, PartName, segment_number
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType, Stage, Status

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.protocol.media import MediaInfo
-from workers.protocol.messages import MediaSummary
 from workers.protocol.pictures import MetadataDocument
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
+from workers.protocol.results import MediaSummary
 from workers.protocol.segments import SegmentPlan, SegmentRecord
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import Stage

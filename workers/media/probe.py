@@ -40,7 +40,7 @@ from workers.protocol.media import (
     SubtitleStreamInfo,
     VideoStreamInfo,
 )
-from workers.protocol.messages import MediaSummary
+from workers.protocol.results import MediaSummary
 from workers.protocol.states import ErrorCode
 
 _MICROSECOND = Fraction(1, 1_000_000)

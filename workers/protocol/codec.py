@@ -5,6 +5,8 @@ from typing import cast
 from pydantic import TypeAdapter, ValidationError
 
 from workers.protocol.messages import (
+    AcceptReply,
+    AcceptTask,
     AnyWorkTask,
     ControlMessage,
     FromWorker,
@@ -21,8 +23,8 @@ from workers.protocol.model import WireModel
 MAX_MESSAGE_BYTES = 1_000_000
 """One line on stdio; the same limit on AMQP, so that both carry the same messages."""
 
-type AnyToWorker = AnyWorkTask | ProbeTask | PreviewTask | ControlMessage
-type AnyFromWorker = StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat
+type AnyToWorker = AnyWorkTask | ProbeTask | PreviewTask | AcceptTask | ControlMessage
+type AnyFromWorker = StatusMessage | ProbeReply | PreviewReply | AcceptReply | WorkerHeartbeat
 
 _to_worker: TypeAdapter[AnyToWorker] = TypeAdapter(ToWorker)
 _from_worker: TypeAdapter[AnyFromWorker] = TypeAdapter(FromWorker)

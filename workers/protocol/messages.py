@@ -7,12 +7,13 @@ from pydantic import Field
 from workers.protocol.media import MediaInfo
 from workers.protocol.model import Identifier, Percent, Text, Uri, WireModel
 from workers.protocol.plan import EnhancementPlan
+from workers.protocol.results import MediaSummary, TaskError, TaskResult
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan, Sha256, segment_part
 from workers.protocol.settings import EnhancementSettings
-from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Stage, Status, WorkerState
+from workers.protocol.states import ControlAction, ProcessType, Stage, Status, WorkerState
+from workers.protocol.transfers import RemoteFiles, SentObject
 
 PROTOCOL_VERSION: Literal[1] = 1
-MAX_LOG_TAIL_LINES = 20
 MAX_PREVIEW_S = 3.0
 
 
@@ -52,6 +53,8 @@ class WorkTask(TaskMessage):
     timeout_s: Annotated[float, Field(gt=0, le=7 * 86_400)]
     gentle: bool = False
     """Second attempt on the only worker there is: one thread, no hardware encoder."""
+    remote: RemoteFiles | None = None
+    """For workers that do not share the folders; None: every worker opens the files themselves."""
 
     @property
     def part(self) -> PartName | None:
@@ -161,85 +164,31 @@ class ControlMessage(WireModel):
     """None: every worker."""
 
 
-class TaskError(WireModel):
-    """Why an attempt failed."""
+class AcceptTask(TaskMessage):
+    """Take over what a worker elsewhere handed over; only ever sent to a local worker, answered with an `AcceptReply`.
 
-    code: ErrorCode
-    message: Text
-    """One sentence a person understands."""
-    detail: Text | None = None
-    log_tail: Annotated[tuple[Text, ...], Field(max_length=MAX_LOG_TAIL_LINES)] = ()
+    What lies in the folder is checked and then published as if the task had been done on this computer.
+    """
 
-
-class MediaSummary(WireModel):
-    """The few facts a table row shows."""
-
-    width_px: int
-    height_px: int
-    """As displayed: after rotation, pixels squared."""
-    duration_s: float | None
-    frame_count: int
-    frames_per_s: float | None
-    video_codec: str | None
-    audio_tracks: int
-    format_name: str
+    type: Literal["accept"] = "accept"
+    task: Annotated[FileTask | AnalysisTask | SegmentTask | AssemblyTask, Field(discriminator="type")]
+    process_type: ProcessType
+    directory_uri: Uri
+    """An existing folder on the output's disk; its objects are gone after the reply."""
+    sent: Annotated[tuple[SentObject, ...], Field(max_length=64)]
+    result: TaskResult
+    """What the worker said; believed only where the objects bear it out."""
 
 
-class EnhancementResult(WireModel):
-    """Where the verified result lies."""
+class AcceptReply(WireModel):
+    """Answer to an `AcceptTask`: exactly one of `result`, with addresses on this computer, and `error` is set."""
 
-    kind: Literal["enhancement"] = "enhancement"
-    output_uri: Uri
-    report_uri: Uri
-    poster_uri: Uri | None
-    size_bytes: int
-    frames: int
-    duration_s: float | None
-    was_remuxed: bool
-    was_found_finished: bool
-    """True when a redelivered task met its own finished output."""
-    warnings: tuple[Text, ...] = ()
-    """What the user must be told although the file is done: `EnhancementReport.warnings`."""
-
-
-class MetadataResult(WireModel):
-    """Where the metadata document lies."""
-
-    kind: Literal["metadata"] = "metadata"
-    metadata_uri: Uri
-    contact_sheet_uri: Uri | None
-    thumbnail_uri: Uri | None
-    summary: MediaSummary
-    was_found_finished: bool = False
-
-
-class AnalysisResult(WireModel):
-    """How a long file is shared out; without spans it is better done in one task, for the reason in words."""
-
-    kind: Literal["analysis"] = "analysis"
-    plan_sha256: Sha256 | None = None
-    """Of the segment plan; None without spans."""
-    round: Annotated[int, Field(ge=0)] = 0
-    spans: tuple[SegmentSpan, ...] = ()
-    reason: Text = ""
-    was_found_finished: bool = False
-
-
-class SegmentResult(WireModel):
-    """One finished segment: it lies in the parts' folder until the assembly is done."""
-
-    kind: Literal["segment"] = "segment"
-    video_uri: Uri
-    """Plays by itself."""
-    pictures: int
-    size_bytes: int
-    seconds: float
-    was_found_finished: bool = False
-
-
-TaskResult = Annotated[
-    EnhancementResult | MetadataResult | AnalysisResult | SegmentResult, Field(discriminator="kind")
-]
+    version: Literal[1] = PROTOCOL_VERSION
+    type: Literal["accept_reply"] = "accept_reply"
+    file_id: Identifier
+    client_id: Identifier
+    result: TaskResult | None = None
+    error: TaskError | None = None
 
 
 class StatusMessage(WireModel):
@@ -268,6 +217,8 @@ class StatusMessage(WireModel):
     frames_per_s: float | None = None
     remaining_s: float | None = None
     result: TaskResult | None = None
+    sent: Annotated[tuple[SentObject, ...], Field(max_length=64)] = ()
+    """What was handed over with a completed task; the addresses in `result` are the worker's own then."""
 
 
 class ProbeReply(WireModel):
@@ -349,9 +300,16 @@ class WorkerHeartbeat(WireModel):
 type AnyWorkTask = FileTask | AnalysisTask | SegmentTask | AssemblyTask
 
 ToWorker = Annotated[
-    FileTask | AnalysisTask | SegmentTask | AssemblyTask | ProbeTask | PreviewTask | ControlMessage,
+    FileTask
+    | AnalysisTask
+    | SegmentTask
+    | AssemblyTask
+    | ProbeTask
+    | PreviewTask
+    | AcceptTask
+    | ControlMessage,
     Field(discriminator="type"),
 ]
 FromWorker = Annotated[
-    StatusMessage | ProbeReply | PreviewReply | WorkerHeartbeat, Field(discriminator="type")
+    StatusMessage | ProbeReply | PreviewReply | AcceptReply | WorkerHeartbeat, Field(discriminator="type")
 ]

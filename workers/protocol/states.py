@@ -63,6 +63,12 @@ class ErrorCode(StrEnum):
     """The folder of the parts, or something in it, is gone or of another program: the analysis has to begin again."""
     NOT_IN_PARTS = "not_in_parts"
     """This file turned out not to be one that can be enhanced in parts: it has to be done in one task."""
+    TRANSFER_FAILED = "transfer_failed"
+    """Bytes could not be fetched or handed over: the network, or whoever answers the addresses."""
+    LINK_REFUSED = "link_refused"
+    """An address was forged or has expired; another attempt gets fresh ones."""
+    RESULT_REJECTED = "result_rejected"
+    """What a worker handed over is not what it said."""
     INTERNAL = "internal"
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import workers
 from workers.media.freed_memory import ALLOCATOR_ENVIRONMENT
-from workers.protocol.messages import MAX_LOG_TAIL_LINES
+from workers.protocol.results import MAX_LOG_TAIL_LINES
 from workers.protocol.states import ErrorCode
 from workers.runtime import lifeline
 from workers.runtime.child import STOP_LINE

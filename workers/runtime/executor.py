@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workers.errors import TaskFailedError
-from workers.protocol.messages import TaskError
+from workers.protocol.results import TaskError
 from workers.protocol.states import ErrorCode
 from workers.runtime.child_process import ChildProcess
 from workers.runtime.memory import MemoryWatch, default_limit_bytes

@@ -19,15 +19,8 @@ from workers.media.jobs import (
     SegmentJob,
     SegmentOutcome,
 )
-from workers.protocol.messages import (
-    AnalysisResult,
-    AnalysisTask,
-    AssemblyTask,
-    EnhancementResult,
-    SegmentResult,
-    SegmentTask,
-    WorkTask,
-)
+from workers.protocol.messages import AnalysisTask, AssemblyTask, SegmentTask, WorkTask
+from workers.protocol.results import AnalysisResult, EnhancementResult, SegmentResult
 from workers.protocol.segments import SegmentPlan, SegmentRecord
 from workers.protocol.states import ErrorCode, ProcessType, Stage
 from workers.runtime import files, names, publication
@@ -84,7 +77,7 @@ class PartWork:
             return AnalysisResult(reason="The enhanced file is there already.", was_found_finished=True)
         there = await asyncio.to_thread(place.parts.find_analysis)
         if there is not None:
-            return _analysis_result(there)
+            return _analysis_result(there, place)
         async with prepared_attempt(
             place.destination, task, OUR_PROCESS, config, ANALYSIS_NEED_BYTES
         ) as prepared:
@@ -110,7 +103,7 @@ class PartWork:
                 place.destination.videos,
                 lambda: place.parts.publish_analysis(plan, side_files, prepared.workspace.path),
             )
-            return _analysis_result(stored)
+            return _analysis_result(stored, place)
 
     async def enhance_segment(
         self, task: SegmentTask, executor: Executor, observe: Observer
@@ -162,7 +155,7 @@ class PartWork:
         await asyncio.to_thread(_check_places, place.destination, task)
         later = await asyncio.to_thread(place.parts.later_round, task.plan_sha256)
         if later is not None:
-            return _analysis_result(later)
+            return _analysis_result(later, place)
         try:
             return await self._join(task, place, executor, observe)
         except TaskFailedError as error:
@@ -238,7 +231,7 @@ async def _publish_assembly(
         stored = await to_the_end(
             disk_errors_in_words, videos, lambda: place.parts.publish_round(plan, workspace)
         )
-        return _analysis_result(stored)
+        return _analysis_result(stored, place)
     frames = outcome.report.frames_out
     observe(Measured(Stage.PUBLISHING, 100.0, frames, frames))
     published = await to_the_end(
@@ -308,11 +301,12 @@ def _check_record(record: SegmentRecord, video: Path, task: SegmentTask) -> None
         )
 
 
-def _analysis_result(stored: StoredPlan) -> AnalysisResult:
+def _analysis_result(stored: StoredPlan, place: _Place) -> AnalysisResult:
     return AnalysisResult(
         plan_sha256=stored.sha256,
         round=stored.plan.round,
         spans=stored.plan.spans,
+        folder_uri=uri_from_path(place.parts.path),
         was_found_finished=stored.was_found,
     )
 

@@ -22,11 +22,11 @@ from workers.media.jobs import (
     SegmentOutcome,
 )
 from workers.protocol.media import MediaInfo
-from workers.protocol.messages import MediaSummary
 from workers.protocol.model import WireModel
 from workers.protocol.pictures import MetadataDocument
 from workers.protocol.plan import EnhancementPlan
 from workers.protocol.report import EnhancementReport
+from workers.protocol.results import MediaSummary
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
 from workers.runtime.part_lines import AnalysedLine, AnalysisLine, AssemblyLine, SegmentedLine, SegmentLine

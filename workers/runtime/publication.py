@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from workers.errors import TaskFailedError
 from workers.media.jobs import EnhancementOutcome, MetadataOutcome
-from workers.protocol.messages import EnhancementResult
 from workers.protocol.report import EnhancementReport
+from workers.protocol.results import EnhancementResult
 from workers.protocol.states import ErrorCode
 from workers.runtime import files, names
 from workers.runtime.locks import lock_folder

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from workers.errors import TaskFailedError
-from workers.protocol.messages import StatusMessage, TaskResult, WorkTask
+from workers.protocol.messages import StatusMessage, WorkTask
+from workers.protocol.results import TaskResult
 from workers.protocol.states import ProcessType, Stage, Status
 from workers.runtime.delivery import Outlet
 from workers.runtime.progress import Measured

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from workers.protocol.messages import AnyWorkTask, TaskResult
+from workers.protocol.messages import AnyWorkTask
+from workers.protocol.results import TaskResult
 from workers.protocol.states import ProcessType, Stage
 from workers.runtime.delivery import Delivery
 from workers.runtime.executor import Executor

@@ -7,16 +7,8 @@ import asyncio
 from typing import Final, Protocol
 
 from workers.media.jobs import EnhancementJob, EnhancementOutcome, MetadataJob, MetadataOutcome
-from workers.protocol.messages import (
-    AnalysisTask,
-    AnyWorkTask,
-    AssemblyTask,
-    EnhancementResult,
-    FileTask,
-    MetadataResult,
-    SegmentTask,
-    TaskResult,
-)
+from workers.protocol.messages import AnalysisTask, AnyWorkTask, AssemblyTask, FileTask, SegmentTask
+from workers.protocol.results import EnhancementResult, MetadataResult, TaskResult
 from workers.protocol.states import ProcessType, Stage
 from workers.runtime import names, publication
 from workers.runtime.attempts import (

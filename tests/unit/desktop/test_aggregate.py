@@ -5,7 +5,7 @@ import pytest
 from tests.unit.desktop.test_parts import COMPLETED, A, B, finished, shared, take
 from tests.unit.desktop.values import long_file, part_status
 from vidproc_desktop.domain.aggregate import aggregate
-from workers.protocol.messages import TaskError
+from workers.protocol.results import TaskError
 from workers.protocol.segments import ANALYSIS, ASSEMBLY
 from workers.protocol.states import ErrorCode, Stage, Status
 

@@ -9,8 +9,9 @@ from vidproc_desktop.domain.backups import SILENT_S, backup
 from vidproc_desktop.domain.library import FileRecord
 from vidproc_desktop.domain.tasks import Retry
 from vidproc_desktop.services.backups import LOOK_EVERY_S, Backups
-from workers.protocol.messages import CurrentTask, SegmentResult
+from workers.protocol.messages import CurrentTask
 from workers.protocol.model import WorkerId
+from workers.protocol.results import SegmentResult
 from workers.protocol.segments import ANALYSIS
 from workers.protocol.states import ErrorCode, Stage, Status, WorkerState
 

@@ -10,7 +10,7 @@ from vidproc_desktop.cli.outcome import Outcome
 from vidproc_desktop.cli.state_of_file import describe, local_path, places
 from vidproc_desktop.cli.views import JsonView, LineView, View
 from vidproc_desktop.domain.library import FileRecord, Refusal, TaskRecord
-from workers.protocol.messages import TaskError
+from workers.protocol.results import TaskError
 from workers.protocol.segments import ANALYSIS, PartName, segment_part
 from workers.protocol.states import ErrorCode, Stage, Status
 

@@ -27,7 +27,8 @@ from vidproc_desktop.domain.parts import (
     tried_again,
 )
 from vidproc_desktop.domain.tasks import reduce
-from workers.protocol.messages import AnalysisResult, StatusMessage
+from workers.protocol.messages import StatusMessage
+from workers.protocol.results import AnalysisResult
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, segment_part
 from workers.protocol.states import ErrorCode, Status
 

@@ -10,18 +10,9 @@ from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.domain.workers import WorkerView
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.ports import Change, LibrarySnapshot
-from workers.protocol.messages import (
-    AnalysisResult,
-    AnyWorkTask,
-    ControlMessage,
-    EnhancementResult,
-    MediaSummary,
-    SegmentResult,
-    StatusMessage,
-    TaskError,
-    WorkerHeartbeat,
-)
+from workers.protocol.messages import AnyWorkTask, ControlMessage, StatusMessage, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import AnalysisResult, EnhancementResult, MediaSummary, SegmentResult, TaskError
 from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, SegmentSpan
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Status, WorkerState

@@ -14,6 +14,8 @@ from workers.protocol.codec import (
     decode_to_worker,
 )
 from workers.protocol.messages import (
+    AcceptReply,
+    AcceptTask,
     AnalysisTask,
     AssemblyTask,
     ControlMessage,
@@ -80,7 +82,7 @@ def routing_key(message: AnyMessage, worker_id: WorkerId | None = None) -> str:
             return message.client_id
         case WorkerHeartbeat():
             return topology.HEARTBEAT_KEY
-        case ProbeTask() | ProbeReply() | PreviewTask() | PreviewReply():
+        case ProbeTask() | ProbeReply() | PreviewTask() | PreviewReply() | AcceptTask() | AcceptReply():
             raise UndecodableMessage("probes and previews never go through a broker")
         case _:
             assert_never(message)

@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from workers.protocol.messages import EnhancementResult, TaskResult
+from workers.protocol.results import EnhancementResult, TaskResult
 
 _OLD = """{"kind": "enhancement", "output_uri": "file:///o.mp4", "report_uri": "file:///o.report.json",
  "poster_uri": null, "size_bytes": 1, "frames": 2, "duration_s": null, "was_remuxed": false,
