@@ -2,6 +2,7 @@
 #
 #   make run [FILES="a.mp4 'b c.mov'"]    the window; without a display, the same job from the command line
 #   make test [ARGS="-k intake"]          everything: linters, types, import contract, tests
+#   make test-storage                     files through a bucket, against a storage that verifies signatures (Debian)
 #   make lint | types                     only that
 #   make screenshots | bench | mutants    pictures of the window | benchmarks | do the tests notice broken code?
 #   make clean                            removes .venv and what tools left behind
@@ -13,7 +14,7 @@ BIN := .venv/bin
 DESKTOP := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh desktop
 TESTING := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh test
 
-.PHONY: run test lint types screenshots mutants bench clean
+.PHONY: run test test-storage lint types screenshots mutants bench clean
 .DEFAULT_GOAL := run
 
 run:
@@ -37,6 +38,11 @@ types:
 screenshots:
 	@$(TESTING)
 	@$(BIN)/python -m tests.e2e.screenshots
+
+test-storage:
+	@$(TESTING)
+	@sh resources/installer/storage_packages.sh
+	@$(BIN)/python -m pytest tests/integration/test_bucket.py $(ARGS)
 
 mutants:
 	@$(TESTING)

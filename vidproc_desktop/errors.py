@@ -13,6 +13,8 @@ class UserErrorCode(StrEnum):
     BROKER_MISCONFIGURED = "broker_misconfigured"
     NO_WORKER = "no_worker"
     WORKER_WILL_NOT_START = "worker_will_not_start"
+    STORAGE_UNREACHABLE = "storage_unreachable"
+    STORAGE_REFUSED = "storage_refused"
     STATE_UNUSABLE = "state_unusable"
     DISK_FULL = "disk_full"
     FOLDER_NOT_WRITABLE = "folder_not_writable"

@@ -1,0 +1,80 @@
+"""What an exchange offers for a task: which objects it may read and write, where they arrive, for how long. Pure."""
+
+from pathlib import Path
+from typing import Final
+
+from workers.protocol.messages import AnalysisTask, AnyWorkTask, AssemblyTask, FileTask, SegmentTask
+from workers.protocol.segments import PartName
+from workers.protocol.states import ProcessType
+from workers.protocol.transfers import (
+    CONTACT_SHEET,
+    METADATA,
+    POSTER,
+    REPORT,
+    SEGMENT_PLAN,
+    SEGMENT_RECORD,
+    SEGMENT_VIDEO,
+    THUMBNAIL,
+    VIDEO,
+    ObjectName,
+)
+
+WAITING_S: Final = 86_400.0
+"""A task may wait this long in a queue before its time begins to count."""
+LONGEST_S: Final = 7 * 86_400.0
+"""No address holds longer; S3 knows no longer ones either."""
+_SIDE_FILES: Final = ("scan.bin", "tables.bin")
+_SEGMENT_PREFIX: Final = "segment-"
+_INCOMING_PREFIX: Final = "incoming-"
+
+_ENHANCEMENT: Final = (VIDEO, REPORT, POSTER)
+_METADATA: Final = (METADATA, CONTACT_SHEET, THUMBNAIL)
+
+
+def objects_to_write(task: AnyWorkTask) -> tuple[ObjectName, ...]:
+    """What the attempt may hand over; which of it, depends on what it makes."""
+    match task:
+        case FileTask():
+            wanted = task.process_types
+            return (
+                *(_ENHANCEMENT if ProcessType.VIDEO_ENHANCEMENT in wanted else ()),
+                *(_METADATA if ProcessType.METADATA_EXTRACTION in wanted else ()),
+            )
+        case AnalysisTask():
+            return (SEGMENT_PLAN, *_SIDE_FILES)
+        case SegmentTask():
+            return (SEGMENT_VIDEO, SEGMENT_RECORD)
+        case AssemblyTask():
+            return (*_ENHANCEMENT, SEGMENT_PLAN)
+
+
+def files_to_read(task: AnyWorkTask, parts_folder: Path | None) -> tuple[Path, ...]:
+    """What lies in the folder of the parts and is of use to the task. Does file I/O; empty without such a folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if parts_folder is None or not isinstance(task, SegmentTask | AssemblyTask):
+        return ()
+    try:
+        there = sorted(path for path in parts_folder.iterdir() if path.is_file())
+    except FileNotFoundError:
+        return ()  # the worker will say that the parts are gone
+    return tuple(path for path in there if _is_read(task, path.name))
+
+
+def _is_read(task: SegmentTask | AssemblyTask, name: str) -> bool:
+    if name.startswith("."):
+        return False
+    is_segment = name.startswith(_SEGMENT_PREFIX) and name != SEGMENT_PLAN
+    return isinstance(task, AssemblyTask) or not is_segment
+
+
+def incoming_name(file_id: str, process_type: ProcessType, part: PartName | None, attempt: int) -> str:
+    """Name of the folder in which the objects of one attempt arrive."""
+    return f"{_INCOMING_PREFIX}{file_id}-{process_type.value}-{part or 'whole'}-{attempt}"
+
+
+def validity_s(task: AnyWorkTask) -> float:
+    """How long the task's addresses hold, in seconds."""
+    return min(task.timeout_s + WAITING_S, LONGEST_S)
