@@ -18,6 +18,8 @@ TIED_OPTION: Final = "--until-stdin-closes"
 """For workers that this program starts for a broker: they end when their standard input closes."""
 _CHILD_COMMAND: Final = "worker-child"
 """How a frozen worker starts its own children."""
+_MEDIA_COMMAND: Final = "media-server"
+"""How the program starts its own media server."""
 _END_PAUSE_S: Final = 0.25
 _END_LIMIT_S: Final = 1.2
 
@@ -42,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments[0] if arguments else ""
     if command in {"worker", _CHILD_COMMAND}:
         return _worker(command, arguments[1:])
+    if command == _MEDIA_COMMAND:
+        from vidproc_desktop.server import child
+
+        return child.main()
     from vidproc_desktop import cli
 
     return cli.main(arguments)
@@ -55,7 +61,7 @@ def main_window(argv: Sequence[str] | None = None) -> int:
     """
     multiprocessing.freeze_support()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] in (["worker"], [_CHILD_COMMAND]):
+    if arguments[:1] in (["worker"], [_CHILD_COMMAND], [_MEDIA_COMMAND]):
         return main(arguments)  # a frozen window is its own worker program
     parser = argparse.ArgumentParser(
         prog="vidproc-desktop", description="Drop videos, get better ones.", allow_abbrev=False

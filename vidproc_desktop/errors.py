@@ -13,6 +13,7 @@ class UserErrorCode(StrEnum):
     BROKER_MISCONFIGURED = "broker_misconfigured"
     NO_WORKER = "no_worker"
     WORKER_WILL_NOT_START = "worker_will_not_start"
+    MEDIA_SERVER_WILL_NOT_START = "media_server_will_not_start"
     STORAGE_UNREACHABLE = "storage_unreachable"
     STORAGE_REFUSED = "storage_refused"
     STATE_UNUSABLE = "state_unusable"

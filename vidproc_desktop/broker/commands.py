@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import vidproc_desktop
+
+MEDIA_SERVER: Final = "media-server"
+"""The word that makes this program its own media server; for nobody to type."""
 
 
 class WorkerRole(StrEnum):
@@ -39,6 +43,14 @@ def program_command(*arguments: str, environment: Mapping[str, str] | None = Non
     known = os.environ.get("PYTHONPATH")
     extra["PYTHONPATH"] = os.pathsep.join((root, known)) if known else root
     return Command((sys.executable, "-m", "workers", *arguments), extra)
+
+
+def media_server_command() -> Command:
+    """This program's media server, as a process of its own."""
+    if getattr(sys, "frozen", False):
+        return Command((sys.executable, MEDIA_SERVER))
+    environment = program_command().environment
+    return Command((sys.executable, "-m", "vidproc_desktop", MEDIA_SERVER), environment)
 
 
 def stdio_command(

@@ -25,8 +25,9 @@ from vidproc_desktop.services.exchange_objects import (
     incoming_name,
     objects_to_write,
     validity_s,
+    writer_of,
 )
-from workers.protocol.messages import AnyWorkTask, FileTask
+from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
 from workers.protocol.transfers import ReadGrant, RemoteFiles, SentObject, WriteGrant
@@ -97,7 +98,7 @@ class BucketExchange:
         writes = [
             WriteGrant(name=name, url=await self._storage.sign("PUT", key, seconds))
             for name in objects_to_write(task)
-            for key in [self._keys.sent(task, _process_of(task, name), name)]
+            for key in [self._keys.sent(task, writer_of(task, name), name)]
         ]
         return RemoteFiles(
             host=platform.node(),
@@ -248,15 +249,6 @@ def _on_its_way(upload: _Upload) -> UserFacingError:
     return UserFacingError(
         UserErrorCode.STORAGE_UNREACHABLE, f"A source is being stored in the bucket: {min(percent, 100)} %."
     )
-
-
-def _process_of(task: AnyWorkTask, name: str) -> ProcessType:
-    """Whose object it is: a file task may be for both processes."""
-    if not isinstance(task, FileTask):
-        return ProcessType.VIDEO_ENHANCEMENT
-    only_metadata = task.model_copy(update={"process_types": (ProcessType.METADATA_EXTRACTION,)})
-    is_metadata = name in objects_to_write(only_metadata)
-    return ProcessType.METADATA_EXTRACTION if is_metadata else ProcessType.VIDEO_ENHANCEMENT
 
 
 def _is_there(path: Path, expected: SentObject) -> bool:

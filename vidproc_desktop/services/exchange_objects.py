@@ -48,6 +48,12 @@ def objects_to_write(task: AnyWorkTask) -> tuple[ObjectName, ...]:
             return (*_ENHANCEMENT, SEGMENT_PLAN)
 
 
+def writer_of(task: AnyWorkTask, name: ObjectName) -> ProcessType:
+    """Which process hands the object over: a file task may be for both."""
+    is_metadata = isinstance(task, FileTask) and name in _METADATA
+    return ProcessType.METADATA_EXTRACTION if is_metadata else ProcessType.VIDEO_ENHANCEMENT
+
+
 def files_to_read(task: AnyWorkTask, parts_folder: Path | None) -> tuple[Path, ...]:
     """What lies in the folder of the parts and is of use to the task. Does file I/O; empty without such a folder.
 

@@ -96,6 +96,9 @@ class FileExchange(Protocol):
     async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         """Nobody wants what this attempt, or an earlier one, has handed over or still will."""
 
+    async def forget(self, file_id: FileId) -> None:
+        """Nobody works on the file any more: what is kept of it elsewhere may go."""
+
 
 class Accepter(Protocol):
     """A kept local worker that checks and publishes what workers elsewhere have handed over."""

@@ -1,0 +1,257 @@
+"""`FileExchange` over this computer's media server: signed addresses out, finished objects in."""
+
+import asyncio
+import hashlib
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pydantic import SecretStr
+
+from vidproc_desktop.errors import UserErrorCode, UserFacingError
+from vidproc_desktop.server.certificate import Credentials, credentials
+from vidproc_desktop.server.child import ServerConfig
+from vidproc_desktop.server.claims import ReadClaims, WriteClaims, sign
+from vidproc_desktop.server.media import READ_PATH, WRITE_PATH
+from vidproc_desktop.server.process import MediaServerProcess, ServerCommand
+from vidproc_desktop.services.exchange_objects import (
+    files_to_read,
+    incoming_name,
+    objects_to_write,
+    validity_s,
+    writer_of,
+)
+from workers.protocol.messages import AnyWorkTask
+from workers.protocol.model import FileId
+from workers.protocol.states import ProcessType
+from workers.protocol.transfers import VIDEO, ReadGrant, RemoteFiles, SentObject, WriteGrant
+
+HIDDEN_FOLDER: Final = ".vidproc"
+LEAST_LIMIT_BYTES: Final = 4_000_000_000
+TIMES_SOURCE: Final = 20
+"""An enhanced film may be larger than its source, but never by as much as this."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaServerOptions:
+    """How the server is reached.
+
+    Attributes:
+        command: starts its process.
+        folder: where its secret, its certificate and the port it had last time lie.
+        log: its log file.
+        public_host: name or address of this computer for the workers.
+        bind: address to listen on; empty: all of this computer's.
+        port: the wanted one; 0: the one of last time, else any free one.
+        use_tls: off for tests and for those who have a tunnel of their own.
+    """
+
+    command: ServerCommand
+    folder: Path
+    log: Path
+    public_host: str
+    bind: str = ""
+    port: int = 0
+    use_tls: bool = True
+
+
+class MediaServerExchange:
+    """Files reach the workers through this computer's media server."""
+
+    def __init__(self, options: MediaServerOptions) -> None:
+        self._options = options
+        self._process: MediaServerProcess | None = None
+        self._credentials: Credentials | None = None
+        self._port = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the server; returns when it listens.
+
+        Raises:
+            UserFacingError: it does not, or its folder cannot be used.
+        """
+        options = self._options
+        try:
+            kept = await asyncio.to_thread(credentials, options.folder)
+            port = options.port or await asyncio.to_thread(_last_port, options.folder)
+        except OSError as error:
+            raise UserFacingError(
+                UserErrorCode.MEDIA_SERVER_WILL_NOT_START,
+                "The media server's folder cannot be used.",
+                detail=str(error),
+            ) from error
+        self._credentials = kept
+        config = ServerConfig(
+            secret=SecretStr(kept.secret.hex()),
+            bind=options.bind,
+            port=port,
+            pem=str(kept.pem) if options.use_tls else None,
+            log=str(options.log),
+        )
+        process = MediaServerProcess(options.command, config, self._take_port)
+        await process.start()
+        self._process = process
+        await asyncio.to_thread(_remember_port, options.folder, self._port)
+
+    async def aclose(self) -> None:
+        """Stop the server; what was handed over stays for the next time."""
+        process, self._process = self._process, None
+        if process is not None:
+            await process.aclose()
+
+    async def grant(self, task: AnyWorkTask, parts_folder: Path | None) -> RemoteFiles:
+        """See `FileExchange`."""
+        kept = self._credentials
+        if self._process is None or kept is None:
+            raise UserFacingError(
+                UserErrorCode.MEDIA_SERVER_WILL_NOT_START, "The media server does not run at present."
+            )
+        expires_at = time.time() + validity_s(task)
+        try:
+            reads = await asyncio.to_thread(_found, task, parts_folder, expires_at)
+        except OSError as error:
+            raise UserFacingError(
+                UserErrorCode.FOLDER_NOT_WRITABLE,
+                "What was prepared for a file cannot be read.",
+                detail=str(error),
+            ) from error
+        source = ReadClaims(
+            path=str(_path(task.source.uri)),
+            size_bytes=task.source.size_bytes,
+            mtime_ns=task.source.mtime_ns,
+            expires_at=expires_at,
+        )
+        return RemoteFiles(
+            host=platform.node(),
+            source_url=self._address(READ_PATH, source),
+            reads=tuple(
+                ReadGrant(
+                    name=Path(one.path).name,
+                    url=self._address(READ_PATH, one),
+                    size_bytes=one.size_bytes,
+                )
+                for one in reads
+            ),
+            writes=tuple(
+                WriteGrant(
+                    name=name,
+                    url=self._address(WRITE_PATH, _may_write(task, name, expires_at)),
+                    is_resumable=True,
+                )
+                for name in objects_to_write(task)
+            ),
+            certificate_sha256=kept.fingerprint if self._options.use_tls else None,
+        )
+
+    async def received(
+        self, task: AnyWorkTask, process_type: ProcessType, sent: Sequence[SentObject]
+    ) -> Path:
+        """See `FileExchange`."""
+        folder = _incoming(task, process_type)
+        await asyncio.to_thread(_check, folder, sent)
+        return folder
+
+    async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
+        """See `FileExchange`."""
+        await asyncio.to_thread(_remove_attempts, task, process_type)
+
+    async def forget(self, file_id: FileId) -> None:
+        """See `FileExchange`: nothing is kept elsewhere than with the attempts."""
+
+    def _take_port(self, port: int) -> None:
+        self._port = port
+
+    def _address(self, path: str, claims: ReadClaims | WriteClaims) -> str:
+        assert self._credentials is not None
+        scheme = "https" if self._options.use_tls else "http"
+        host = self._options.public_host
+        shown = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{shown}:{self._port}{path}/{sign(claims, self._credentials.secret)}"
+
+
+def _may_write(task: AnyWorkTask, name: str, expires_at: float) -> WriteClaims:
+    limit = max(LEAST_LIMIT_BYTES, TIMES_SOURCE * task.source.size_bytes)
+    return WriteClaims(
+        folder=str(_incoming(task, writer_of(task, name))),
+        name=name,
+        limit_bytes=limit if name == VIDEO else LEAST_LIMIT_BYTES,
+        expires_at=expires_at,
+    )
+
+
+def _incoming(task: AnyWorkTask, process_type: ProcessType) -> Path:
+    """Where the objects of an attempt arrive: on the disk of the results."""
+    name = incoming_name(task.file_id, process_type, task.part, task.attempt)
+    return _path(task.output.directory_uri) / HIDDEN_FOLDER / name
+
+
+def _found(task: AnyWorkTask, parts_folder: Path | None, expires_at: float) -> tuple[ReadClaims, ...]:
+    """What may be read beside the source.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    found = []
+    for path in files_to_read(task, parts_folder):
+        status = path.stat()
+        found.append(
+            ReadClaims(
+                path=str(path), size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, expires_at=expires_at
+            )
+        )
+    return tuple(found)
+
+
+def _check(folder: Path, sent: Sequence[SentObject]) -> None:
+    """Nothing when every object is there whole.
+
+    Raises:
+        LookupError: one is not.
+    """
+    for one in sent:
+        path = folder / one.name
+        try:
+            with path.open("rb") as file:
+                is_it = (
+                    path.stat().st_size == one.size_bytes
+                    and hashlib.file_digest(file, "sha256").hexdigest() == one.sha256
+                )
+        except FileNotFoundError as error:
+            raise LookupError(f"{one.name} was never handed over as a whole") from error
+        if not is_it:
+            raise LookupError(f"{one.name} is another one than was said")
+
+
+def _remove_attempts(task: AnyWorkTask, process_type: ProcessType) -> None:
+    """Remove what this attempt and earlier ones have handed over; raises nothing: what is old goes by itself."""
+    for attempt in range(1, task.attempt + 1):
+        folder = _incoming(task.model_copy(update={"attempt": attempt}), process_type)
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_port(folder: Path) -> int:
+    try:
+        return int((folder / "port").read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _remember_port(folder: Path, port: int) -> None:
+    (folder / "port").write_text(str(port), "ascii")
+
+
+def _path(uri: str) -> Path:
+    """The path of a `file:` address made on this computer."""
+    return Path(url2pathname(urlsplit(uri).path))
