@@ -43,6 +43,8 @@ class WorkerConfig(BaseSettings):
     """Below this the worker takes no further task."""
     memory_limit_bytes: int | None = Field(None, gt=0, validation_alias="VIDPROC_MEMORY_LIMIT_BYTES")
     """Resident memory of one job with all its processes; None: 80 % of the computer's memory."""
+    direct_files: Literal["auto", "never"] = Field("auto", validation_alias="VIDPROC_DIRECT_FILES")
+    """Whether a task with addresses is done on the files themselves where they are at hand; `never` is for trials."""
     slots: int = Field(1, ge=1, le=64, validation_alias="VIDPROC_SLOTS")
     shutdown_grace_s: float = Field(20.0, ge=0, validation_alias="VIDPROC_SHUTDOWN_GRACE")
     consumer_priority: int = Field(
@@ -67,6 +69,11 @@ class WorkerConfig(BaseSettings):
         """Where identities, the journal and locks lie."""
         base = self.data_dir or platformdirs.user_data_path(APP_NAME, appauthor=False)
         return base / "workers"
+
+    @property
+    def remote_folder(self) -> Path:
+        """Where files of other computers are kept while they are worked on; all workers of this computer share it."""
+        return self.state_folder / "remote"
 
     @property
     def log_folder(self) -> Path:

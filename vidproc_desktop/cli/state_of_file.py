@@ -12,6 +12,7 @@ from workers.protocol.states import ProcessType, Stage, Status
 
 _STAGE_WORDS: Final = {
     Stage.WAITING: "starting",
+    Stage.FETCHING: "fetching",
     Stage.PROBING: "looking",
     Stage.ANALYSING: "analysing",
     Stage.ENHANCING: "enhancing",
@@ -20,6 +21,7 @@ _STAGE_WORDS: Final = {
     Stage.VERIFYING: "verifying",
     Stage.ASSEMBLING: "putting together",
     Stage.PUBLISHING: "finishing",
+    Stage.SENDING: "sending",
 }
 _ENHANCEMENT_WEIGHT: Final = 0.95
 """Share of the enhancement in a file's bar; the metadata takes seconds."""

@@ -24,6 +24,7 @@ _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 _STAGE_WORDS = {
     Stage.WAITING: "Starting",
+    Stage.FETCHING: "Fetching",
     Stage.PROBING: "Looking at the file",
     Stage.ANALYSING: "Analysing",
     Stage.ENHANCING: "Enhancing",
@@ -32,6 +33,7 @@ _STAGE_WORDS = {
     Stage.VERIFYING: "Checking result",
     Stage.ASSEMBLING: "Putting together",
     Stage.PUBLISHING: "Saving",
+    Stage.SENDING: "Sending result",
 }
 
 _BAR_WORDS = {

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from workers.exchange.stand_ins import open_bytes
+
 _HEADER_BYTES: Final = 64 << 10
 """Where the sizes of Matroska and ASF stand at the latest."""
 _PADDING_BYTES: Final = 8
@@ -29,7 +31,7 @@ def missing_bytes(path: Path, format_name: str) -> int:
         format_name: libav's name of the container, alternatives separated by commas.
     """
     size = path.stat().st_size
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         for name in format_name.split(","):
             announced = _READERS.get(name)
             if announced is not None:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+from workers.exchange.stand_ins import open_bytes
 from workers.media.mp4_boxes import Box, read_boxes
 
 
@@ -33,7 +34,7 @@ class EditList:
 
 def read_edit_lists(path: Path) -> tuple[EditList | None, ...]:
     """The edit list of every track in file order; None for a track without one."""
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         moov = next((box for box in read_boxes(stream, 0, path.stat().st_size) if box.kind == "moov"), None)
         if moov is None:
             return ()
@@ -43,7 +44,7 @@ def read_edit_lists(path: Path) -> tuple[EditList | None, ...]:
 
 def movie_duration_s(path: Path) -> Fraction | None:
     """How long the whole presentation lasts as the movie header states it; None without one."""
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         header = _movie_header(stream, path.stat().st_size)
     return None if header is None else Fraction(header[1], header[0])
 
@@ -62,7 +63,7 @@ def shown_until_s(path: Path, track: int) -> Fraction | None:
     found = lists[track] if track < len(lists) else None
     if found is None:
         return None
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         header = _movie_header(stream, path.stat().st_size)
     return None if header is None else Fraction(sum(edit.duration for edit in found.edits), header[0])
 

@@ -14,6 +14,7 @@ import av
 import av.container
 
 from workers.errors import TaskFailedError
+from workers.exchange.stand_ins import STAND_INS, open_bytes
 from workers.media.limits import MAX_PIXELS, OPEN_TIMEOUT_S, READ_TIMEOUT_S
 from workers.protocol.states import ErrorCode
 
@@ -66,7 +67,7 @@ def require_readable(path: Path) -> os.stat_result:
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode) and status.st_size:
-            with path.open("rb") as stream:
+            with open_bytes(path) as stream:
                 stream.read(1)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -92,7 +93,7 @@ def open_source(path: Path) -> av.container.InputContainer:
     }
     try:
         return av.open(
-            f"file:{path.absolute()}",
+            STAND_INS.open(path) if STAND_INS.holds(path) else f"file:{path.absolute()}",
             mode="r",
             options=dict(CODEC_OPTIONS),
             container_options=options,

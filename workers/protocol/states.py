@@ -29,6 +29,8 @@ class Stage(StrEnum):
     """What a worker is doing to the file right now, in the order in which it happens."""
 
     WAITING = "waiting"
+    FETCHING = "fetching"
+    """Bytes come from another computer."""
     PROBING = "probing"
     ANALYSING = "analysing"
     ENHANCING = "enhancing"
@@ -37,6 +39,8 @@ class Stage(StrEnum):
     VERIFYING = "verifying"
     ASSEMBLING = "assembling"
     PUBLISHING = "publishing"
+    SENDING = "sending"
+    """The result goes to another computer."""
 
 
 class ErrorCode(StrEnum):

@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from workers.runtime import lifeline
@@ -78,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     threading.Thread(target=pipes.read_lines, args=(lines,), name="pipe-reader", daemon=True).start()
     faulthandler.enable()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if arguments.stand_ins is not None:
+        from workers.exchange.stand_ins import STAND_INS
+
+        STAND_INS.allow(arguments.stand_ins)
     _serve(pipes, lines, arguments.jobs, arguments.kinds.split(","))
     return 0
 
@@ -87,6 +92,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", required=True, help="module with warm_up(kinds) and run(job, on_progress)")
     parser.add_argument("--kinds", required=True, help="comma-separated kinds of jobs to load libraries for")
     parser.add_argument("--parent-pid", type=int, required=True)
+    parser.add_argument(
+        "--stand-ins", type=Path, help="folder below which files are stand-ins of other computers'"
+    )
     return parser.parse_args(argv)
 
 

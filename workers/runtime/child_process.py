@@ -73,13 +73,14 @@ class ChildProcess:
         self._ended = asyncio.create_task(self._wait_ended(), name=f"child-end-{name}")
 
     @classmethod
-    async def spawn(cls, name: str, jobs: str, kinds: tuple[str, ...]) -> Self:
+    async def spawn(cls, name: str, jobs: str, kinds: tuple[str, ...], stand_ins: Path | None = None) -> Self:
         """Start a child in a process group of its own.
 
         Raises:
             OSError: no process can be started.
         """
-        arguments = ("--jobs", jobs, "--kinds", ",".join(kinds), "--parent-pid", str(os.getpid()))
+        place = () if stand_ins is None else ("--stand-ins", str(stand_ins))
+        arguments = ("--jobs", jobs, "--kinds", ",".join(kinds), "--parent-pid", str(os.getpid()), *place)
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -78,7 +78,12 @@ class TaskConsumer:
         config = parts.config
         self._crew = Crew(
             CrewOptions(
-                parts.identity.worker_id, parts.work.kind, config.slots, parts.jobs, config.memory_limit_bytes
+                parts.identity.worker_id,
+                parts.work.kind,
+                config.slots,
+                parts.jobs,
+                config.memory_limit_bytes,
+                config.remote_folder,
             )
         )
         self._previews = Previewer(self._crew.preview_executor, config)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from workers.runtime.executor import Executor, ExecutorOptions
 from workers.runtime.previewing import STOP_LIMIT_S
@@ -17,6 +18,8 @@ class CrewOptions:
     slots: int
     jobs: str
     memory_limit_bytes: int | None
+    stand_ins: Path | None = None
+    """Below it lie stand-ins of other computers' files."""
 
 
 class Crew:
@@ -74,6 +77,11 @@ class Crew:
         name = options.worker_id + suffix
         return Executor(
             ExecutorOptions(
-                name, (kind,), options.jobs, options.memory_limit_bytes, stop_limit_s=stop_limit_s
+                name,
+                (kind,),
+                options.jobs,
+                options.memory_limit_bytes,
+                stop_limit_s=stop_limit_s,
+                stand_ins=options.stand_ins,
             )
         )

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from workers.errors import TaskFailedError
@@ -60,6 +61,8 @@ class ExecutorOptions:
     memory_limit_bytes: int | None = None
     stop_limit_s: float = 0.0
     """How long a cancelled job may take to end by itself, so that its child stays warm; 0: killed at once."""
+    stand_ins: Path | None = None
+    """Below it lie stand-ins of other computers' files; None: the child reads plain files only."""
 
 
 class Executor:
@@ -85,7 +88,7 @@ class Executor:
         Raises:
             OSError: no process can be started.
         """
-        self._child = await ChildProcess.spawn(self._options.name, self._options.jobs, self._options.kinds)
+        self._child = await self._spawn()
         self._keeper = asyncio.create_task(self._keep_warm(), name=f"keep-warm-{self._options.name}")
 
     async def wait_warm(self) -> bool:
@@ -200,8 +203,12 @@ class Executor:
     async def _replace(self) -> ChildProcess:
         if self._child is not None:
             await self._child.aclose()
-        self._child = await ChildProcess.spawn(self._options.name, self._options.jobs, self._options.kinds)
+        self._child = await self._spawn()
         return self._child
+
+    async def _spawn(self) -> ChildProcess:
+        options = self._options
+        return await ChildProcess.spawn(options.name, options.jobs, options.kinds, options.stand_ins)
 
     async def _keep_warm(self) -> None:
         """Replace a dead child while no job runs, so that the next one finds a warm one."""

@@ -6,6 +6,7 @@ to the executor; nothing else chooses one.
 
 from collections.abc import Collection
 
+from workers.exchange.stand_ins import STAND_INS
 from workers.media.jobs import (
     AnalysisJob,
     AssemblyJob,
@@ -47,6 +48,11 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
         from workers.media.thread_limit import limit_threads
 
         limit_threads(job.threads)
+    with STAND_INS.for_one_job():
+        return _done(job, on_progress)
+
+
+def _done(job: Job, on_progress: ProgressCallback) -> Outcome:
     match job:
         case EnhancementJob():
             from workers.media.enhance import enhance

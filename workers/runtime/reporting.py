@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 
 from workers.errors import TaskFailedError
 from workers.protocol.messages import StatusMessage, WorkTask
-from workers.protocol.results import TaskResult
 from workers.protocol.states import ProcessType, Stage, Status
 from workers.runtime.delivery import Outlet
+from workers.runtime.outcome import HandedOver, WorkOutcome
 from workers.runtime.progress import Measured
 
 MIN_INTERVAL_S: Final = 0.2
@@ -93,10 +93,14 @@ class StatusStream:
         self.shown = measured
         self._news.set()
 
-    def completed(self, result: TaskResult) -> StatusMessage:
+    def completed(self, outcome: WorkOutcome) -> StatusMessage:
         """The final status of an attempt that went well."""
-        frames = {"frames_done": self.shown.frames_done, "frames_total": self.shown.frames_total}
-        return self._final(Status.COMPLETED, progress=100.0, result=result, **frames)
+        result, sent = (outcome.result, outcome.sent) if isinstance(outcome, HandedOver) else (outcome, ())
+        frames: dict[str, Any] = {
+            "frames_done": self.shown.frames_done,
+            "frames_total": self.shown.frames_total,
+        }
+        return self._final(Status.COMPLETED, progress=100.0, result=result, sent=sent, **frames)
 
     def failed(self, error: TaskFailedError) -> StatusMessage:
         """The final status of an attempt that failed, with the last lines of its log."""

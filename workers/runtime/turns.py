@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from workers.protocol.messages import AnyWorkTask
-from workers.protocol.results import TaskResult
 from workers.protocol.states import ProcessType, Stage
 from workers.runtime.delivery import Delivery
 from workers.runtime.executor import Executor
 from workers.runtime.journal import AttemptKey
+from workers.runtime.outcome import WorkOutcome
 from workers.runtime.reporting import StatusStream
 
 OWN_KEY_PREFIX = "worker."
@@ -35,7 +35,7 @@ class Held:
     """Set before `settled`: its final status is safe."""
     is_cancelled: bool = False
     stream: StatusStream | None = None
-    job: asyncio.Task[TaskResult] | None = None
+    job: asyncio.Task[WorkOutcome] | None = None
 
     @property
     def key(self) -> AttemptKey:

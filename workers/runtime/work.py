@@ -24,6 +24,7 @@ from workers.runtime.attempts import (
     to_the_end,
 )
 from workers.runtime.executor import Executor
+from workers.runtime.outcome import WorkOutcome
 from workers.runtime.part_work import PartWork, parts_folder
 from workers.runtime.progress import Measured, Observer
 from workers.runtime.publication import PublishedMetadata, enhancement_result
@@ -47,7 +48,7 @@ class Work(Protocol):
         """True when this task asks for what is done here."""
         ...
 
-    async def run(self, task: AnyWorkTask, executor: Executor, observe: Observer) -> TaskResult:
+    async def run(self, task: AnyWorkTask, executor: Executor, observe: Observer) -> WorkOutcome:
         """Do it.
 
         Raises:

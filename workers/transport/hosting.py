@@ -18,7 +18,9 @@ from workers.runtime.executor import MEDIA_JOBS, Executor, ExecutorOptions
 from workers.runtime.identity import WorkerIdentity, claim_identity
 from workers.runtime.journal import Journal
 from workers.runtime.logs import LogContext, log_context
+from workers.runtime.outcome import HandedOver
 from workers.runtime.progress import Measured
+from workers.runtime.remote_work import RemoteWork
 from workers.runtime.work import EnhancementWork, MetadataWork, Work
 from workers.transport.stdio import StdioChannel, StdioFeed
 from workers.transport.timing import LinkTiming
@@ -133,13 +135,22 @@ class WorkerHost:
         if self._direct is None:
             limit = self._options.config.memory_limit_bytes
             name = f"direct-{ROLES[self._process_type]}"
-            self._direct = Executor(ExecutorOptions(name, (self._work.kind,), self._options.jobs, limit))
+            self._direct = Executor(
+                ExecutorOptions(
+                    name,
+                    (self._work.kind,),
+                    self._options.jobs,
+                    limit,
+                    stand_ins=self._options.config.remote_folder,
+                )
+            )
             await self._direct.start()
 
         def observe(measured: Measured) -> None:
             _log.debug("%s %.0f %%", measured.stage, measured.percent)
 
-        result = await self._work.run(task, self._direct, observe)
+        outcome = await self._work.run(task, self._direct, observe)
+        result = outcome.result if isinstance(outcome, HandedOver) else outcome
         return result.model_dump(mode="json")
 
     async def aclose(self) -> None:
@@ -181,9 +192,8 @@ class WorkerHost:
 
 
 def _make_work(process_type: ProcessType, options: WorkOptions) -> Work:
-    if process_type is ProcessType.VIDEO_ENHANCEMENT:
-        return EnhancementWork(options)
-    return MetadataWork(options)
+    is_enhancement = process_type is ProcessType.VIDEO_ENHANCEMENT
+    return RemoteWork(EnhancementWork if is_enhancement else MetadataWork, options)
 
 
 def make_config(rabbitmq_url: str | None) -> WorkerConfig:
