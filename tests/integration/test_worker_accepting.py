@@ -206,7 +206,10 @@ def said(name: str, **changes: Any) -> Spoil:
 
 
 def written(name: str, data: bytes) -> Spoil:
-    return lambda folder: (folder / name).write_bytes(data) and None
+    def spoil(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return spoil
 
 
 def without(name: str) -> Spoil:

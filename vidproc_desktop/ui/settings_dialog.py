@@ -37,6 +37,7 @@ _APPEARANCE_WORDS = {
     Appearance.LIGHT: "Light",
     Appearance.DARK: "Dark",
 }
+_EXCHANGE_WORDS = {"shared": "A shared folder"}
 
 
 class SettingsDialog(QDialog):
@@ -67,6 +68,7 @@ class SettingsDialog(QDialog):
         self.url, self.password = self._server.address, self._server.password
         self.test = QPushButton("Test connection")
         self.answer = QLabel()
+        self.exchange = QComboBox()
         self.folder = QLineEdit(preferences.output_directory)
         self.preset = QComboBox()
         self.strength = QSlider(Qt.Orientation.Horizontal)
@@ -98,6 +100,7 @@ class SettingsDialog(QDialog):
         for field in (
             self.url,
             self.password,
+            self.exchange,
             self.folder,
             self.preset,
             self.workers,
@@ -106,6 +109,10 @@ class SettingsDialog(QDialog):
             self.appearance,
         ):
             field.setMinimumHeight(_FIELD_HEIGHT_PX)
+        for kind, words in _EXCHANGE_WORDS.items():
+            self.exchange.addItem(words, kind)
+        self.exchange.setCurrentIndex(max(0, self.exchange.findData(preferences.file_exchange)))
+        self.exchange.setAccessibleName("How workers on other computers reach files")
         for name in self._presets:
             self.preset.addItem(name.replace("_", " ").replace("-", " ").capitalize(), name)
         self.preset.setCurrentIndex(max(0, self.preset.findData(preferences.settings.preset)))
@@ -139,6 +146,7 @@ class SettingsDialog(QDialog):
         form.addRow(_label("Server"), _row(self.url, self.test))
         form.addRow(_label("Password"), self.password)
         form.addRow("", self.answer)
+        form.addRow(_label("Workers reach files through"), _left(self.exchange))
         form.addRow(_label("Workers here"), _left(self.workers))
         form.addRow(_heading("Results"))
         form.addRow(_label("Folder"), _row(self.folder, browse))
@@ -176,6 +184,7 @@ class SettingsDialog(QDialog):
         return replace(
             self._preferences,
             broker_url=self._server.url() if self.cluster.isChecked() else None,
+            file_exchange=str(self.exchange.currentData()),
             output_directory=self.folder.text().strip(),
             settings=settings,
             worker_count=self.workers.value(),
@@ -223,6 +232,7 @@ class SettingsDialog(QDialog):
     def _refresh(self) -> None:
         is_cluster = self.cluster.isChecked()
         self._server.set_enabled(is_cluster)
+        self.exchange.setEnabled(is_cluster)
         self.test.setEnabled(is_cluster and bool(self.url.text().strip()))
         percent = self.strength.value()
         self._strength_words.setText("Off" if percent == 0 else f"{percent} %")
