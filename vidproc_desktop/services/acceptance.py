@@ -190,10 +190,17 @@ class Acceptance:
             self._lending.discard(task, key[1])
 
     def _after_failure(self, status: StatusMessage) -> None:
-        """What a failed or cancelled attempt may have handed over is of no use, unless another one runs beside it."""
+        """What was rejected is of no use, and nothing is once the task has failed or was cancelled for good.
+
+        Before that, what a failed attempt has handed over stays: the broker may have given it to two workers, and the
+        other one may have done it.
+        """
         if self._lending.exchange is None or status.status not in (Status.FAILED, Status.CANCELLED):
             return
-        if not self._dispatch.runs_twice(status):
+        record = self._record(status)
+        is_over = record is None or record.is_settled
+        is_rejected = status.error is not None and status.error.code is ErrorCode.RESULT_REJECTED
+        if (is_over or is_rejected) and not self._dispatch.runs_twice(status):
             self._discard(_key(status), status.attempt)
 
     def _count(self, status: StatusMessage) -> None:

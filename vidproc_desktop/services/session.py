@@ -34,7 +34,6 @@ from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.previews import Previews, PreviewWish
 from vidproc_desktop.services.session_options import SessionOptions, SessionPorts
 from vidproc_desktop.services.spawn import Background
-from vidproc_desktop.services.task_messages import TaskTerms
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, SourceRef, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
@@ -105,13 +104,7 @@ class Session:
     async def _load(self) -> _Running:
         snapshot = await self._ports.store.load()
         options = self._options
-        terms = TaskTerms(
-            client_id=snapshot.client_id,
-            timeout_s=options.timeout_s,
-            metadata_directory=options.metadata_directory,
-            thumbnails_directory=options.thumbnails_directory,
-            segment_s=options.segment_s,
-        )
+        terms = options.task_terms(snapshot.client_id)
         outbox = Outbox(self._catalogue, self._ports.store, self._pool, terms, self._lending)
         dispatch = Dispatch(
             self._catalogue,

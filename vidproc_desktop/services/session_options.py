@@ -13,6 +13,7 @@ from vidproc_desktop.services.ports import (
     Prober,
     Transport,
 )
+from vidproc_desktop.services.task_messages import TaskTerms
 from workers.protocol.settings import EnhancementSettings
 
 
@@ -53,3 +54,13 @@ class SessionOptions:
     segment_from_s: float = 0.0
     """Files of this duration or longer are enhanced in parts; 0: none."""
     segment_s: float = 30.0
+
+    def task_terms(self, client_id: str) -> TaskTerms:
+        """What every task of this client carries."""
+        return TaskTerms(
+            client_id=client_id,
+            timeout_s=self.timeout_s,
+            metadata_directory=self.metadata_directory,
+            thumbnails_directory=self.thumbnails_directory,
+            segment_s=self.segment_s,
+        )

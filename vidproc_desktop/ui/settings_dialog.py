@@ -83,6 +83,7 @@ class SettingsDialog(QDialog):
         for button in self._buttons.buttons():
             button.setIcon(QIcon())  # the platform's coloured pixmaps are foreign to every other control
         self._fill()
+        self._fill_exchange()
         self._lay_out()
         self._connect()
         self._refresh()
@@ -109,10 +110,6 @@ class SettingsDialog(QDialog):
             self.appearance,
         ):
             field.setMinimumHeight(_FIELD_HEIGHT_PX)
-        for kind, words in _EXCHANGE_WORDS.items():
-            self.exchange.addItem(words, kind)
-        self.exchange.setCurrentIndex(max(0, self.exchange.findData(preferences.file_exchange)))
-        self.exchange.setAccessibleName("How workers on other computers reach files")
         for name in self._presets:
             self.preset.addItem(name.replace("_", " ").replace("-", " ").capitalize(), name)
         self.preset.setCurrentIndex(max(0, self.preset.findData(preferences.settings.preset)))
@@ -132,6 +129,12 @@ class SettingsDialog(QDialog):
         for appearance, words in _APPEARANCE_WORDS.items():
             self.appearance.addItem(words, appearance)
         self.appearance.setCurrentIndex(list(_APPEARANCE_WORDS).index(preferences.appearance))
+
+    def _fill_exchange(self) -> None:
+        for kind, words in _EXCHANGE_WORDS.items():
+            self.exchange.addItem(words, kind)
+        self.exchange.setCurrentIndex(max(0, self.exchange.findData(self._preferences.file_exchange)))
+        self.exchange.setAccessibleName("How workers on other computers reach files")
 
     def _lay_out(self) -> None:
         browse = QPushButton("Choose…")
