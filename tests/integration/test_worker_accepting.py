@@ -276,6 +276,14 @@ async def test_all_parts_in_turn_make_the_film(bench: Bench, made: Made) -> None
     assert bench.published == ["clip.mp4", "clip.poster.jpg", "clip.report.json"]
 
 
+async def test_a_film_of_one_picture_is_taken(bench: Bench, tmp_path: Path) -> None:
+    """Its decoder gives the picture only when there is nothing more to come."""
+    film = make_film(tmp_path / "one.mp4", noisy_pictures(1, 0), [0], last_duration=3003)
+    task = make_task(film, bench.out)
+    job = Job(task, ENHANCEMENT, FarWorker(tmp_path / "far").work(task, ENHANCEMENT, None))
+    assert (await bench.result(job)).frames == 1
+
+
 async def test_asked_again_it_finds_what_was_published(bench: Bench, made: Made) -> None:
     """As after a crash of the desktop between the reply and its store: the objects are gone by then."""
     nothing: dict[str, Any] = {"sent": (), "directory_uri": bench.out.as_uri()}

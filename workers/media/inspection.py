@@ -4,6 +4,7 @@ Nothing that is looked at is trusted. What is found is compared with what was sa
 """
 
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,6 @@ from pydantic import ValidationError
 
 from workers.errors import TaskFailedError
 from workers.media.coded_units import FRAMINGS
-from workers.media.first_frames import look_at_first_frames
 from workers.media.jobs import InspectionJob, InspectionOutcome, VideoFacts
 from workers.media.limits import MAX_SIDE_PX
 from workers.media.packet_scan import DemuxErrors, packets, scan_packets
@@ -29,6 +29,7 @@ from workers.protocol.states import ErrorCode
 from workers.protocol.transfers import SEGMENT_PLAN
 
 _MP4: Final = "mp4"
+_PACKETS_LOOKED_AT: Final = 60
 
 
 def inspect(job: InspectionJob) -> InspectionOutcome:
@@ -97,8 +98,17 @@ def _facts(path: Path, container: InputContainer) -> VideoFacts:
 
 
 def _check_first_picture(path: Path, container: InputContainer) -> None:
-    if look_at_first_frames(container, container.streams.video[0]).intact is None:
-        raise _rejected(f"The first pictures of “{path.name}” cannot be decoded.")
+    """One of the first packets gives a picture; a film of a few pictures gives them only when it is at its end."""
+    video = container.streams.video[0]
+    first = islice(packets(container, DemuxErrors(), (video,)), _PACKETS_LOOKED_AT)
+    for packet in chain(first, (None,)):
+        try:
+            frames = video.decode(packet)
+        except av.FFmpegError:
+            continue
+        if any(not frame.is_corrupt for frame in frames):
+            return
+    raise _rejected(f"The first pictures of “{path.name}” cannot be decoded.")
 
 
 def _with_digests(container: InputContainer, facts: VideoFacts) -> VideoFacts:

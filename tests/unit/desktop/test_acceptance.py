@@ -212,8 +212,14 @@ async def test_after_three_rejected_results_in_a_row_a_worker_is_paused(lent: Le
     assert (told.action, told.worker_id) == (ControlAction.PAUSE, "far-1")
     assert notice.code is UserErrorCode.RESULTS_REJECTED
     assert "far-1" in notice.title
-    await lent.acceptance.take(handed_over(file_id="more-5"))
-    assert lent.told_workers == [told], "the same word once more counts once"
+
+
+async def test_one_rejected_result_that_is_said_three_times_counts_once(lent: Lent) -> None:
+    lent.accepter.error = rejection()
+    for _ in range(acceptance.REJECTIONS_UNTIL_PAUSED):
+        await lent.acceptance.take(handed_over())
+    assert len(lent.accepter.asked) == acceptance.REJECTIONS_UNTIL_PAUSED
+    assert (lent.told_workers, lent.task().attempt) == ([], 2)
 
 
 # ---------------------------------------------------------------- what nobody wants any more
