@@ -26,6 +26,7 @@ from vidproc_desktop.services.task_messages import TaskTerms, task_message
 from workers.protocol.messages import AcceptTask, AnyWorkTask, ControlMessage, StatusMessage
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.results import (
+    AnalysisResult,
     EnhancementResult,
     MetadataResult,
     SegmentResult,
@@ -94,7 +95,7 @@ class Acceptance:
         else:
             said = await self._seen(status)
             await durable(self._dispatch.apply(said))
-            self._after_failure(said)
+            self._after_end(said)
 
     def on_control(self, message: ControlMessage) -> None:
         """Workers are told to stop: what they hand over for these attempts is not wanted any more."""
@@ -137,10 +138,7 @@ class Acceptance:
         if self._record(said) is not before:
             self._count(said)
         await durable(written)
-        if said.status is Status.COMPLETED:
-            self._discard(_key(said), said.attempt)
-        else:
-            self._after_failure(said)
+        self._after_end(said)
 
     def _record(self, status: StatusMessage) -> TaskRecord | None:
         file = self._catalogue.get(FileId(status.file_id))
@@ -189,13 +187,13 @@ class Acceptance:
         if task is not None:
             self._lending.discard(task, key[1])
 
-    def _after_failure(self, status: StatusMessage) -> None:
-        """What was rejected is of no use, and nothing is once the task has failed or was cancelled for good.
+    def _after_end(self, status: StatusMessage) -> None:
+        """Nothing that was handed over is of use once the task is done, or has failed or was cancelled for good.
 
-        Before that, what a failed attempt has handed over stays: the broker may have given it to two workers, and the
-        other one may have done it.
+        Before that, what a failed attempt has handed over stays, unless it was rejected: the broker may have given the
+        attempt to two workers, and the other one may have done it.
         """
-        if self._lending.exchange is None or status.status not in (Status.FAILED, Status.CANCELLED):
+        if self._lending.exchange is None or not status.status.is_final:
             return
         record = self._record(status)
         is_over = record is None or record.is_settled
@@ -278,7 +276,9 @@ def _is_here(result: TaskResult | None) -> bool:
             uris = (result.metadata_uri,)
         case SegmentResult():
             uris = (result.video_uri,)
-        case _:  # an analysis is found by its checksum, wherever its folder is seen from
+        case AnalysisResult(folder_uri=str(folder)):
+            uris = (folder,)
+        case _:  # better done whole, or no result at all
             uris = ()
     paths = map(path_of, uris)
     return all(path is not None and path.exists() for path in paths)

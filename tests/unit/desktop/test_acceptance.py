@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.desktop.core import settle
-from tests.unit.desktop.lent import DOWN, FAR, SENT, Lent, handed_over, rejection, until
+from tests.unit.desktop.lent import DOWN, FAR, SENT, TERMS, Lent, handed_over, rejection, until
 from tests.unit.desktop.values import (
     ENHANCEMENT,
     METADATA,
@@ -22,6 +22,7 @@ from tests.unit.desktop.values import (
 from vidproc_desktop.domain.tasks import Retry
 from vidproc_desktop.errors import UserErrorCode
 from vidproc_desktop.services import acceptance
+from vidproc_desktop.services.task_messages import task_message
 from workers.protocol.messages import SegmentTask
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.results import TaskError
@@ -179,6 +180,37 @@ async def test_a_result_that_is_nowhere_here_is_not_believed(lent: Lent, tmp_pat
     await lent.acceptance.take(handed_over(2, sent=(), result=shared))
     assert lent.task().result == shared
     assert lent.accepter.asked == []
+
+
+async def test_a_plan_that_is_nowhere_here_is_not_believed(lent: Lent, tmp_path: Path) -> None:
+    lent.catalogue.add([long_file("long", position=3)])
+    answer = shares(30.0, 30.0)
+    for attempt, folder, wanted in ((1, tmp_path / "away", Status.PENDING), (2, tmp_path, Status.COMPLETED)):
+        result = answer.model_copy(update={"folder_uri": folder.as_uri()})
+        said = part_status(ANALYSIS, 5, Status.COMPLETED, file_id="long", attempt=attempt, result=result)
+        await lent.acceptance.take(said)
+        row = lent.catalogue.get(FileId("long"))
+        assert row is not None
+        assert row.parts[0].status is wanted
+
+
+async def test_what_is_done_by_a_worker_that_shares_the_folders_is_lent_to_nobody_any_more(
+    lent: Lent,
+) -> None:
+    file = lent.file
+    task = task_message(TERMS, file, file.tasks)
+    lent_task = await lent.lending.with_addresses(task, file, None)
+    assert lent_task.remote is not None
+    key = (FILE, ENHANCEMENT, None)
+    assert lent.lending.task_of(key, 1) == task
+    await lent.lending.aclose()
+    lent.lending.open(lent.exchange)
+    nowhere = {"output_uri": Path(__file__).as_uri(), "report_uri": Path(__file__).as_uri()}
+    await lent.acceptance.take(handed_over(sent=(), result=RESULT.model_copy(update=nowhere)))
+    await settle()
+    assert lent.task().status is Status.COMPLETED
+    assert lent.lending.task_of(key, 1) is None
+    assert lent.exchange.discarded == [(FILE, ENHANCEMENT, None, 1)]
 
 
 async def test_without_an_exchange_results_are_believed_as_ever(lent: Lent) -> None:
