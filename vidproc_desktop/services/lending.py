@@ -113,7 +113,12 @@ class Lending:
         exchange = self._exchange
         if exchange is None:
             return task
-        remote = await exchange.grant(task, parts_folder(file))
+        try:
+            remote = await exchange.grant(task, parts_folder(file))
+        except FileNotFoundError as error:
+            # The parts were taken away meanwhile, as they are when the film is done: whoever gets the task says so.
+            _log.info("the parts of file %s are not there: %s", task.file_id, error)
+            remote = await exchange.grant(task, None)
         for process_type in _process_types(task):
             self._lent[_key(task, process_type)] = task
         lent = task.model_copy(

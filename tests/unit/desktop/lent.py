@@ -29,6 +29,7 @@ class MemoryExchange:
     def __init__(self) -> None:
         self.refuse: UserFacingError | None = None
         self.is_lost = False
+        self.has_lost_parts = False
         self.granted: list[tuple[AnyWorkTask, Path | None]] = []
         self.received_for: list[AnyWorkTask] = []
         self.discarded: list[tuple[str, ProcessType, str | None, int]] = []
@@ -47,6 +48,8 @@ class MemoryExchange:
 
     async def grant(self, task: AnyWorkTask, parts_folder: Path | None) -> RemoteFiles:
         self._check()
+        if parts_folder is not None and self.has_lost_parts:
+            raise FileNotFoundError(parts_folder)
         self.granted.append((task, parts_folder))
         if self.gate is not None:
             await self.gate.wait()

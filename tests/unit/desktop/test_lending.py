@@ -58,6 +58,27 @@ async def test_segments_say_what_their_worker_will_probably_be_given_next(lent: 
     await lent.open()
     for name in ("far-3", "far-4"):
         lent.pool.hear(heartbeat(name))
+    answer = add_shared_out(lent)
+    lent.outbox.use(lent.broker)
+    await until(lambda: len(lent.broker.published) == 7)
+    segments = [task for task, _ in lent.broker.published if isinstance(task, SegmentTask)]
+    following = [task.remote.likely_next for task in segments if task.remote is not None]
+    assert following == [answer.spans[4], answer.spans[5], None, None, None, None], "with four slots"
+    folders = {folder for task, folder in lent.exchange.granted if isinstance(task, SegmentTask)}
+    assert folders == {Path("/out/.vidproc/parts x")}
+
+
+async def test_parts_that_were_taken_away_do_not_stop_the_publishing(lent: Lent) -> None:
+    await lent.open()
+    lent.exchange.has_lost_parts = True
+    add_shared_out(lent)
+    lent.outbox.use(lent.broker)
+    await until(lambda: any(isinstance(task, SegmentTask) for task, _ in lent.broker.published))
+    assert {folder for _, folder in lent.exchange.granted} == {None}
+
+
+def add_shared_out(lent: Lent) -> AnalysisResult:
+    """A film of six segments that wait."""
     file = long_file()
     answer = shares(30.0, 30.0, 30.0, 30.0, 30.0, 30.0)
     done = replace(
@@ -68,13 +89,7 @@ async def test_segments_say_what_their_worker_will_probably_be_given_next(lent: 
     )
     assert isinstance(done.result, AnalysisResult)
     lent.catalogue.add([after_end(with_record(file, done), done, 3).file])
-    lent.outbox.use(lent.broker)
-    await until(lambda: len(lent.broker.published) == 7)
-    segments = [task for task, _ in lent.broker.published if isinstance(task, SegmentTask)]
-    following = [task.remote.likely_next for task in segments if task.remote is not None]
-    assert following == [answer.spans[4], answer.spans[5], None, None, None, None], "with four slots"
-    folders = {folder for task, folder in lent.exchange.granted if isinstance(task, SegmentTask)}
-    assert folders == {Path("/out/.vidproc/parts x")}
+    return answer
 
 
 async def test_an_exchange_that_is_down_makes_publishing_wait(lent: Lent) -> None:
