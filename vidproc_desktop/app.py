@@ -19,6 +19,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from vidproc_desktop import __version__
+from vidproc_desktop.broker.accepter import LocalAccepter
 from vidproc_desktop.broker.commands import WorkerRole, stdio_command
 from vidproc_desktop.broker.local import LocalBroker, LocalCommands
 from vidproc_desktop.broker.previewer import LocalPreviewer
@@ -55,6 +56,7 @@ _LOG_BYTES = 2_000_000
 _LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
 _SETTINGS_OF = {
     "rabbitmq_url": "broker_url",
+    "file_exchange": "file_exchange",
     "processed_dir": "output_directory",
     "worker_count": "worker_count",
     "max_processing_attempts": "max_attempts",
@@ -234,7 +236,7 @@ class Program:
             return
         if "worker_count" in changes:
             await self._session.set_worker_count(chosen.worker_count)
-        if "rabbitmq_url" in changes:
+        if changes.keys() & {"rabbitmq_url", "file_exchange"}:
             await self._session.use_broker(chosen.broker_url)
         self._session.change_limits(timeout_s=chosen.timeout_s, max_attempts=chosen.max_attempts)
 
@@ -252,6 +254,7 @@ def _preferences(
         max_attempts=settings.max_processing_attempts,
         timeout_s=settings.processing_timeout_s,
         broker_url=settings.rabbitmq_url,
+        file_exchange=settings.file_exchange,
         settings=preset,
         appearance=state.appearance,
     )
@@ -270,6 +273,7 @@ def _make_session(settings: Settings, preferences: Preferences) -> Session:
         test_connection=test_connection,
         broker_identity=broker_identity,
         previewer=LocalPreviewer(commands.metadata),
+        accepter=LocalAccepter(commands.metadata),
     )
     options = SessionOptions(
         output_directory=settings.processed_dir,

@@ -20,6 +20,7 @@ class UserErrorCode(StrEnum):
     DISK_FULL = "disk_full"
     FOLDER_NOT_WRITABLE = "folder_not_writable"
     SETTINGS_INVALID = "settings_invalid"
+    RESULTS_REJECTED = "results_rejected"
 
 
 class UserFacingError(Exception):

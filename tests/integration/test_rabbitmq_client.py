@@ -26,7 +26,7 @@ from vidproc_desktop.domain.workers import BrokerState
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from workers.protocol import topology
 from workers.protocol.codec import UndecodableMessage, decode_to_worker, encode
-from workers.protocol.messages import AnyWorkTask, ControlMessage, ProbeTask
+from workers.protocol.messages import AnyWorkTask, ControlMessage, ProbeTask, StatusMessage
 from workers.protocol.model import WorkerId
 from workers.protocol.states import ControlAction, Status
 
@@ -314,3 +314,26 @@ async def test_a_thousand_tasks_are_confirmed_concurrently(broker_vhost: str) ->
         await asyncio.gather(*(broker.publish(file_task(f"file-{number}")) for number in range(1000)))
         for queue in (topology.ENHANCEMENT_QUEUE, topology.METADATA_QUEUE):
             assert await depth(channel, queue.name) == 1000
+
+
+class Picky(Listener):
+    """Lets results wait, as they do while what was handed over cannot be had."""
+
+    async def on_status(self, status: StatusMessage) -> None:
+        if status.status is Status.COMPLETED:
+            await asyncio.Event().wait()
+        await super().on_status(status)
+
+
+async def test_progress_gets_past_the_results_that_wait(broker_vhost: str) -> None:
+    """Of a hundred slots; when the connection ends, the results come again, and nothing of the waiting is left."""
+    async with running_broker(broker_vhost, picky := Picky()), plain_channel(broker_vhost) as channel:
+        await picky.until_connected()
+        exchange = topology.PROCESSING_STATUS.name
+        waiting = [status(number, state=Status.COMPLETED) for number in range(400)]
+        await asyncio.gather(*(send(channel, exchange, "client-1", result) for result in waiting))
+        await send(channel, exchange, "client-1", status(400))
+        await picky.until(lambda: [taken.sequence for taken in picky.statuses] == [400])
+    async with running_broker(broker_vhost, listener := Listener()):
+        await listener.until(lambda: len(listener.statuses) == len(waiting))
+        assert {taken.sequence for taken in listener.statuses} == set(range(400))

@@ -50,6 +50,14 @@ def test_every_field_is_taken_over(dialog: SettingsDialog, qtbot: QtBot) -> None
     ]
 
 
+def test_how_workers_reach_files_is_asked_only_where_there_are_others(dialog: SettingsDialog) -> None:
+    assert dialog.exchange.currentText() == "A shared folder"
+    assert not dialog.exchange.isEnabled()
+    dialog.cluster.setChecked(True)
+    assert dialog.exchange.isEnabled()
+    assert dialog.preferences().file_exchange == "shared"
+
+
 def _cluster_dialog(qtbot: QtBot, url: str) -> SettingsDialog:
     dialog = SettingsDialog(Preferences("/v/out", 2, 3, 3600.0, broker_url=url), _PRESETS)
     qtbot.addWidget(dialog)

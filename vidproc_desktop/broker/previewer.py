@@ -8,6 +8,7 @@ import logging
 from typing import Final
 
 from vidproc_desktop.broker.commands import Command
+from vidproc_desktop.broker.lanes import ProcessGoneError
 from vidproc_desktop.broker.worker_process import ProcessEnd, WorkerProcess
 from vidproc_desktop.errors import UserFacingError
 from workers.protocol.codec import AnyFromWorker
@@ -50,9 +51,9 @@ class LocalPreviewer:
                 return await answer
         except UserFacingError as error:
             return _failed(task, ErrorCode.INTERNAL, error.title, error.detail)
-        except _ProcessGoneError as error:
-            detail = "\n".join((error.end.words, *error.end.last_lines))
-            return _failed(task, ErrorCode.WORKER_CRASHED, "The program that makes previews ended.", detail)
+        except ProcessGoneError as error:
+            text = "The program that makes previews ended."
+            return _failed(task, ErrorCode.WORKER_CRASHED, text, error.detail)
         except TimeoutError:
             await self.aclose()
             return _failed(task, ErrorCode.TIMEOUT, "The preview took too long.", None)
@@ -84,15 +85,7 @@ class LocalPreviewer:
             _log.warning("the preview worker %s", end.words)
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(_ProcessGoneError(end))
-
-
-class _ProcessGoneError(Exception):
-    """The process ended under a request."""
-
-    def __init__(self, end: ProcessEnd) -> None:
-        super().__init__(end.words)
-        self.end = end
+                answer.set_exception(ProcessGoneError(end))
 
 
 def _failed(task: PreviewTask, code: ErrorCode, message: str, detail: str | None) -> PreviewReply:

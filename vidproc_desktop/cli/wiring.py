@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from vidproc_desktop.broker.accepter import LocalAccepter
 from vidproc_desktop.broker.commands import WorkerRole, stdio_command
 from vidproc_desktop.broker.local import LocalBroker, LocalCommands
 from vidproc_desktop.broker.prober import LocalProber
@@ -83,6 +84,7 @@ def make_session(place: Place, settings: Settings, options: SessionOptions) -> S
         connect=partial(_connect, settings, commands),
         test_connection=test_connection,
         broker_identity=broker_identity,
+        accepter=LocalAccepter(commands.metadata),
     )
     return Session(ports, replace(options, data_directory=place.folder))
 

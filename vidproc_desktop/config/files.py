@@ -36,6 +36,7 @@ _WORDS: Final = {
     "preset": "the preset",
     "segment_from_s": "the duration in seconds from which videos are enhanced in parts",
     "segment_s": "the duration of a part in seconds",
+    "file_exchange": "how workers reach files",
     "data_dir": "the data folder",
 }
 _HEAD: Final = "# Vidproc Desktop. Environment variables of the same names come first.\n"

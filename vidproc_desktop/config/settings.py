@@ -37,12 +37,17 @@ NAMES: Final = {
     "preset": "PRESET",
     "segment_from_s": "SEGMENT_FROM_SECONDS",
     "segment_s": "SEGMENT_SECONDS",
+    "file_exchange": "FILE_EXCHANGE",
 }
 """Field to documented name. `data_dir` is not among them: it decides where the settings file lies."""
-PREFIX_ONLY: Final = frozenset({"WORKER_COUNT", "PRESET", "SEGMENT_FROM_SECONDS", "SEGMENT_SECONDS"})
+PREFIX_ONLY: Final = frozenset(
+    {"WORKER_COUNT", "PRESET", "SEGMENT_FROM_SECONDS", "SEGMENT_SECONDS", "FILE_EXCHANGE"}
+)
 """Too common to be taken from another program's environment; the user's document does not name them."""
 
 type LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+type FileExchangeKind = Literal["shared"]
+"""How workers on other computers reach the files: each opens them in folders that all share."""
 
 
 class Settings(BaseSettings):
@@ -71,6 +76,8 @@ class Settings(BaseSettings):
     """Videos of this duration or longer are enhanced in parts, on every worker there is; 0: none."""
     segment_s: float = Field(30.0, ge=1, le=3600)
     """About how long such a part should be."""
+    file_exchange: FileExchangeKind = "shared"
+    """Counts in RabbitMQ mode only: workers of this program's own open the files themselves."""
     data_dir: Path | None = None
     """None: the platform's folders."""
 
@@ -94,6 +101,11 @@ class Settings(BaseSettings):
     @classmethod
     def _level(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("file_exchange", mode="before")
+    @classmethod
+    def _exchange(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator(
         "upload_dir", "processed_dir", "metadata_dir", "thumbnails_dir", "data_dir", mode="before"

@@ -1,13 +1,14 @@
 """What is published next: few at a time, retries first, then assemblies, then files as they arrived. Pure."""
 
 from collections.abc import Iterable
+from heapq import nsmallest
 from typing import Final
 
 from vidproc_desktop.domain.aggregate import spans_of
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.tasks import can_take
 from vidproc_desktop.domain.workers import WorkerView
-from workers.protocol.segments import ASSEMBLY, segment_number
+from workers.protocol.segments import ASSEMBLY, SegmentSpan, segment_number
 from workers.protocol.states import ProcessType
 
 PUBLISHED_PER_SLOT: Final = 2
@@ -37,13 +38,37 @@ def part_key(file: FileRecord, part: TaskRecord) -> OutboxKey:
     return (urgency, file.position, -round(span.duration_s * 1e6) if span is not None else 0, number or 0)
 
 
+def slots_for(workers: Iterable[WorkerView], process_type: ProcessType) -> int:
+    """How many tasks of this kind are worked on at once; at least one, in a cluster that is just starting."""
+    return max(1, sum(worker.slots for worker in workers if can_take(worker, process_type)))
+
+
 def publish_limit(workers: Iterable[WorkerView], process_type: ProcessType) -> int:
     """How many tasks of this kind may be at the broker at once.
 
     Never less than one slot's worth, so that a cluster that is just starting finds something to do.
     """
-    slots = sum(worker.slots for worker in workers if can_take(worker, process_type))
-    return PUBLISHED_PER_SLOT * max(1, slots)
+    return PUBLISHED_PER_SLOT * slots_for(workers, process_type)
+
+
+def likely_next(file: FileRecord, part: TaskRecord, slots: int) -> SegmentSpan | None:
+    """The segment of the same file that the worker that gets this one will probably be given next.
+
+    Segments are published in a known order, and while `slots` of them are worked on at once, whoever gets one of them
+    gets the one that many places further on. None where no segment waits there any more, and for other parts.
+    """
+    if part.part is None or segment_number(part.part) is None:
+        return None
+    own = part_key(file, part)
+    waiting = (
+        (key, record.part)
+        for record in file.parts
+        if record.is_in_outbox and record.part is not None and segment_number(record.part) is not None
+        if (key := part_key(file, record)) > own
+    )
+    following = nsmallest(slots, waiting)
+    number = segment_number(following[-1][1]) if len(following) == slots else None
+    return None if number is None else spans_of(file)[number]
 
 
 def bundles(file: FileRecord) -> tuple[tuple[TaskRecord, ...], ...]:

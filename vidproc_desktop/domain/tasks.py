@@ -5,6 +5,7 @@ record ends the same. Precedence: a completed result of any attempt, then the ne
 cancelled, then failed, then whatever is under way with the highest sequence.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,6 +25,8 @@ _RANK: Final = {
     Status.CANCELLED: 2,
     Status.COMPLETED: 3,
 }
+REJECTIONS_PER_TASK: Final = 2
+"""After so many rejected results of one task a worker is not given it again."""
 _TAKES_TASKS: Final = frozenset({WorkerState.STARTING, WorkerState.IDLE, WorkerState.BUSY})
 
 
@@ -95,6 +98,20 @@ def _taken(record: TaskRecord, status: StatusMessage, progress: float) -> TaskRe
         is_wanted=record.is_wanted,
         part=record.part,
     )
+
+
+def is_result_wanted(record: TaskRecord) -> bool:
+    """False when a completed attempt would change nothing, or was cancelled by the user."""
+    return record.is_wanted and record.status not in (Status.COMPLETED, Status.CANCELLED)
+
+
+def rejected(status: StatusMessage, error: TaskError) -> StatusMessage:
+    """A completed status whose result was not taken: its attempt has failed, and the error says whose it was."""
+    if error.code is ErrorCode.RESULT_REJECTED:
+        words = f"The result of worker {status.worker_id} was not taken. {error.message}"
+        error = error.model_copy(update={"message": words[:4096]})
+    changes = {"status": Status.FAILED, "error": error, "result": None, "sent": ()}
+    return status.model_copy(update=changes)
 
 
 def is_progress_only(before: TaskRecord, after: TaskRecord) -> bool:
@@ -207,7 +224,15 @@ def next_step(
     if len({line.attempt for line in failed}) >= max_attempts:
         return GiveUp(f"{file.name}: {max_attempts} attempts failed")
     blamed = {line.worker_id for line in failed}
-    able = [worker for worker in live_workers if can_take(worker, record.process_type)]
+    barred = _barred(failed)
+    able = [
+        worker
+        for worker in live_workers
+        if can_take(worker, record.process_type) and worker.worker_id not in barred
+    ]
+    if barred and not able:
+        # Whoever is free would be one of them.
+        return GiveUp(f"{file.name}: nobody is there but workers whose results were rejected twice")
     fresh = [worker for worker in able if worker.worker_id not in blamed]
     attempt = record.attempt + 1
     if fresh:
@@ -216,6 +241,16 @@ def next_step(
     if any(worker.worker_id == record.worker_id for worker in able):
         return Retry(record.worker_id, attempt, gentle=True)
     return Retry(able[0].worker_id if able else None, attempt, gentle=True)
+
+
+def _barred(failed: Sequence[AttemptRecord]) -> frozenset[WorkerId | None]:
+    """Workers whose results of this task were rejected twice: they are not given it again."""
+    rejected = Counter(
+        line.worker_id
+        for line in failed
+        if line.error is not None and line.error.code is ErrorCode.RESULT_REJECTED
+    )
+    return frozenset(worker_id for worker_id, count in rejected.items() if count >= REJECTIONS_PER_TASK)
 
 
 def can_take(worker: WorkerView, process_type: ProcessType) -> bool:

@@ -231,6 +231,10 @@ class Dispatch:
         """How often a task is tried."""
         return self._rules.max_attempts
 
+    def runs_twice(self, status: StatusMessage) -> bool:
+        """True for a part of which an older attempt may still run beside the newest."""
+        return (FileId(status.file_id), status.process_type, status.part) in self._doubled
+
     def try_beside(self, record: TaskRecord, retry: Retry) -> None:
         """Issue the next attempt of a part while the present one goes on; the first result counts."""
         file = self._catalogue.get(record.file_id)

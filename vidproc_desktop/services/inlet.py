@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from vidproc_desktop.domain.workers import BrokerHealth
-from vidproc_desktop.services.dispatch import Dispatch
-from vidproc_desktop.services.spawn import durable
+from vidproc_desktop.services.acceptance import Acceptance
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import StatusMessage, WorkerHeartbeat
 from workers.protocol.model import WorkerId
@@ -14,15 +13,15 @@ class Inlet:
     """`BrokerSink` of one transport.
 
     Args:
-        dispatch: takes statuses.
+        acceptance: takes statuses.
         pool: takes heartbeats.
         on_health: takes the state of the connection.
     """
 
     def __init__(
-        self, dispatch: Dispatch, pool: WorkerPool, on_health: Callable[[BrokerHealth], None]
+        self, acceptance: Acceptance, pool: WorkerPool, on_health: Callable[[BrokerHealth], None]
     ) -> None:
-        self._dispatch = dispatch
+        self._acceptance = acceptance
         self._pool = pool
         self._on_health = on_health
         self._is_open = True
@@ -33,7 +32,7 @@ class Inlet:
 
     async def on_status(self, status: StatusMessage) -> None:
         """Returns once the status is durable. Raises UserFacingError when it could not be written."""
-        await durable(self._dispatch.apply(status))
+        await self._acceptance.take(status)
 
     def on_heartbeat(self, heartbeat: WorkerHeartbeat) -> None:
         """A worker lives."""

@@ -13,14 +13,24 @@ from typing import Final
 
 from vidproc_desktop.domain.aggregate import with_record
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
-from vidproc_desktop.domain.order import OutboxKey, bundles, outbox_key, part_key, publish_limit
+from vidproc_desktop.domain.order import (
+    OutboxKey,
+    bundles,
+    likely_next,
+    outbox_key,
+    part_key,
+    publish_limit,
+    slots_for,
+)
 from vidproc_desktop.domain.tasks import without_target
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.catalogue import Catalogue
+from vidproc_desktop.services.lending import Lending
 from vidproc_desktop.services.ports import LibraryStore, SaveTask, TaskBroker
 from vidproc_desktop.services.spawn import durable
 from vidproc_desktop.services.task_messages import TaskTerms, task_message
 from vidproc_desktop.services.worker_pool import WorkerPool
+from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.segments import PartName
 from workers.protocol.states import ProcessType
@@ -51,13 +61,22 @@ class Outbox:
         store: where a confirmed publish is remembered.
         pool: who is there; decides how much is published.
         terms: what every task carries.
+        lending: gives tasks the addresses that workers elsewhere need; None: nobody works elsewhere.
     """
 
-    def __init__(self, catalogue: Catalogue, store: LibraryStore, pool: WorkerPool, terms: TaskTerms) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        store: LibraryStore,
+        pool: WorkerPool,
+        terms: TaskTerms,
+        lending: Lending | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._pool = pool
         self._terms = terms
+        self._lending = lending
         self._broker: TaskBroker | None = None
         self._waiting: list[tuple[OutboxKey, FileId, PartName | None]] = []
         """A heap; what is not, or not so, in `queued` of its row has been published or given up."""
@@ -205,14 +224,35 @@ class Outbox:
 
     async def _publish(self, broker: TaskBroker, file: FileRecord, bundle: tuple[TaskRecord, ...]) -> None:
         await durable(self._store.settled())
+        message = await self._message(file, bundle)
+        if message is None:
+            return
         target = bundle[0].target_worker_id
         try:
-            await broker.publish(task_message(self._terms, file, bundle), worker_id=target)
+            await broker.publish(message, worker_id=target)
         except UserFacingError:
             if target is not None:
                 self._keep(tuple(without_target(task) for task in bundle))
             raise
         self._keep(tuple(replace(task, is_published=True) for task in bundle))
+
+    async def _message(self, file: FileRecord, bundle: tuple[TaskRecord, ...]) -> AnyWorkTask | None:
+        """What is published; None when the rows have moved on while its addresses were made."""
+        message = task_message(self._terms, file, bundle)
+        if self._lending is None or self._lending.exchange is None:
+            return message
+        slots = slots_for(self._pool.views(), ProcessType.VIDEO_ENHANCEMENT)
+        lent = await self._lending.with_addresses(message, file, likely_next(file, bundle[0], slots))
+        if all(self._still_waits(task) for task in bundle):
+            return lent
+        for task in bundle:
+            self._lending.discard(message, task.process_type)
+        return None
+
+    def _still_waits(self, task: TaskRecord) -> bool:
+        file = self._catalogue.get(task.file_id)
+        now = None if file is None else file.published(task.process_type, task.part)
+        return now is not None and now.is_in_outbox and now.attempt == task.attempt
 
     def _keep(self, bundle: tuple[TaskRecord, ...]) -> None:
         """Remember what became of a publish, where the row has not moved on meanwhile by a status or a cancel."""

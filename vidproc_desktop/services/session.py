@@ -9,9 +9,8 @@ A composition root builds it from ports, and nothing here knows which adapters t
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,61 +20,30 @@ from vidproc_desktop.domain.library import AttemptRecord, FileRecord, IntakeRepo
 from vidproc_desktop.domain.workers import BrokerHealth, BrokerState, ConnectionReport, WorkerView
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services import scan
+from vidproc_desktop.services.acceptance import Acceptance
 from vidproc_desktop.services.backups import Backups
 from vidproc_desktop.services.catalogue import Catalogue
+from vidproc_desktop.services.controls import Controls
 from vidproc_desktop.services.dispatch import Dispatch, Rules
 from vidproc_desktop.services.events import BrokerHealthChanged, EventHub, Notice
 from vidproc_desktop.services.inlet import Inlet
 from vidproc_desktop.services.intake import BOTH, Intake, IntakeRules, Wishes
+from vidproc_desktop.services.lending import Lending
 from vidproc_desktop.services.outbox import Outbox
-from vidproc_desktop.services.ports import LibraryStore, Previewer, Prober, Transport
+from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.previews import Previews, PreviewWish
+from vidproc_desktop.services.session_options import SessionOptions, SessionPorts
 from vidproc_desktop.services.spawn import Background
-from vidproc_desktop.services.task_messages import TaskTerms
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, SourceRef, WorkerHeartbeat
 from workers.protocol.model import FileId, WorkerId
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ControlAction, ProcessType
 
-_log = logging.getLogger(__name__)
+__all__ = ["Session", "SessionOptions", "SessionPorts"]
 
 _LAST_BROKER: Final = "last_broker"
 _LOCAL: Final = "local"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPorts:
-    """What a session needs from outside."""
-
-    store: LibraryStore
-    prober: Prober
-    connect: Callable[[str | None, str], Transport]
-    """Builds, without starting, the transport for a broker URL (None: local mode) and a client id."""
-    test_connection: Callable[[str], Awaitable[ConnectionReport]]
-    broker_identity: Callable[[str], str]
-    """A broker URL without its password: two URLs of one broker and user give the same text."""
-    previewer: Previewer | None = None
-    """None: no previews here."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """What the settings say."""
-
-    output_directory: Path
-    data_directory: Path
-    settings: EnhancementSettings
-    broker_url: str | None
-    worker_count: int
-    max_size_bytes: int
-    timeout_s: float
-    max_attempts: int
-    metadata_directory: Path | None = None
-    thumbnails_directory: Path | None = None
-    segment_from_s: float = 0.0
-    """Files of this duration or longer are enhanced in parts; 0: none."""
-    segment_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +54,7 @@ class _Running:
     dispatch: Dispatch
     intake: Intake
     outbox: Outbox
+    acceptance: Acceptance
 
 
 class Session:
@@ -100,12 +69,13 @@ class Session:
         self._background = Background(self._notice)
         self._previews = Previews(ports.previewer, self.events, options.data_directory / "previews")
         self._health = BrokerHealth(BrokerState.STOPPED, "Not started.", time.time())
+        self._lending = Lending(self._notice)
+        self._controls = Controls(self._background)
         self._worker_count = options.worker_count
         self._transport: Transport | None = None
         self._inlet: Inlet | None = None
         self._running_parts: _Running | None = None
         self._switching = asyncio.Lock()
-        self._unsent: list[ControlMessage] = []
 
     # ------------------------------------------------------------ life
 
@@ -134,18 +104,8 @@ class Session:
     async def _load(self) -> _Running:
         snapshot = await self._ports.store.load()
         options = self._options
-        outbox = Outbox(
-            self._catalogue,
-            self._ports.store,
-            self._pool,
-            TaskTerms(
-                client_id=snapshot.client_id,
-                timeout_s=options.timeout_s,
-                metadata_directory=options.metadata_directory,
-                thumbnails_directory=options.thumbnails_directory,
-                segment_s=options.segment_s,
-            ),
-        )
+        terms = options.task_terms(snapshot.client_id)
+        outbox = Outbox(self._catalogue, self._ports.store, self._pool, terms, self._lending)
         dispatch = Dispatch(
             self._catalogue,
             self._ports.store,
@@ -153,6 +113,16 @@ class Session:
             outbox=outbox,
             rules=Rules(snapshot.client_id, options.max_attempts),
             control=self._send_control,
+        )
+        acceptance = Acceptance(
+            self._catalogue,
+            dispatch,
+            self._ports.store,
+            lending=self._lending,
+            accepter=self._ports.accepter,
+            terms=terms,
+            control=self._controls.send,
+            tell=self._notice,
         )
         self._pool.watch(outbox.nudge, dispatch.on_worker_lost)
         Backups(self._catalogue, self._pool, outbox=outbox, dispatch=dispatch)  # the two it watches hold it
@@ -167,7 +137,7 @@ class Session:
         )
         dispatch.remember(snapshot.failures)
         self._catalogue.add(snapshot.files)
-        return _Running(snapshot.client_id, dispatch, intake, outbox)
+        return _Running(snapshot.client_id, dispatch, intake, outbox, acceptance)
 
     async def aclose(self) -> None:
         """Stop everything in order; unfinished files go on at the next start.
@@ -181,6 +151,8 @@ class Session:
             stack.push_async_callback(self._ports.store.aclose)
             stack.push_async_callback(self._ports.prober.aclose)
             stack.push_async_callback(self._previews.aclose)
+            if self._ports.accepter is not None:
+                stack.push_async_callback(self._ports.accepter.aclose)
             stack.push_async_callback(self._shut)
             stack.push_async_callback(self._background.aclose)
             stack.callback(self._pool.close)
@@ -330,12 +302,17 @@ class Session:
         parts = self._running
         transport = transport or self._ports.connect(url, parts.client_id)
         await self._take_over(url)
-        inlet = Inlet(parts.dispatch, self._pool, self._on_health)
+        inlet = Inlet(parts.acceptance, self._pool, self._on_health)
         self._transport, self._inlet = transport, inlet
+        self._controls.use(transport.broker)
+        exchange = None
+        if url is not None and self._ports.exchange is not None:
+            exchange = self._ports.exchange(url, parts.client_id)
+        self._lending.open(exchange)
         await transport.broker.start(inlet)
         if transport.workers is not None:
             await transport.workers.set_count(self._worker_count)
-        parts.outbox.use(transport.broker)
+        self._lending.when_ready(lambda: parts.outbox.use(transport.broker))
 
     async def _take_over(self, url: str | None) -> None:
         """Decide what becomes of tasks that another transport, or another run of this program, had taken."""
@@ -352,6 +329,7 @@ class Session:
         """Stop the transport in use."""
         transport, inlet = self._transport, self._inlet
         self._transport = self._inlet = None
+        self._controls.use(None)
         if self._running_parts is not None:
             self._running_parts.outbox.use(None)
         if inlet is not None:
@@ -360,6 +338,7 @@ class Session:
             if transport.workers is not None and not transport.is_local:
                 await transport.workers.set_count(0)
             await transport.broker.aclose()
+        await self._lending.aclose()
         self._pool.forget_all()
         self._pool.close()
 
@@ -368,23 +347,13 @@ class Session:
         self.events.publish(BrokerHealthChanged(health))
         if self._running_parts is not None:
             self._running_parts.outbox.nudge()
-        if health.state is BrokerState.READY and self._unsent:
-            unsent, self._unsent = self._unsent, []
-            for message in unsent:
-                self._send_control(message)
+        if health.state is BrokerState.READY:
+            self._controls.send_unsent()
 
     def _send_control(self, message: ControlMessage) -> None:
-        self._background.spawn(self._control(message), f"control {message.action.value}")
-
-    async def _control(self, message: ControlMessage) -> None:
-        transport = self._transport
-        if transport is None:
-            return
-        try:
-            await transport.broker.control(message)
-        except UserFacingError as error:
-            _log.info("a control message waits for the broker: %s", error.title)
-            self._unsent.append(message)
+        if self._running_parts is not None:
+            self._running_parts.acceptance.on_control(message)
+        self._controls.send(message)
 
     def _is_ours(self, heartbeat: WorkerHeartbeat) -> bool:
         transport = self._transport

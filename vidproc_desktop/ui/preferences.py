@@ -17,4 +17,6 @@ class Preferences:
     broker_url: str | None = None
     """None: local mode, without a server."""
     settings: EnhancementSettings = field(default_factory=EnhancementSettings)
+    file_exchange: str = "shared"
+    """How workers on other computers reach files; see `config.settings.FileExchangeKind`."""
     appearance: Appearance = Appearance.SYSTEM

@@ -37,6 +37,7 @@ _APPEARANCE_WORDS = {
     Appearance.LIGHT: "Light",
     Appearance.DARK: "Dark",
 }
+_EXCHANGE_WORDS = {"shared": "A shared folder"}
 
 
 class SettingsDialog(QDialog):
@@ -67,6 +68,7 @@ class SettingsDialog(QDialog):
         self.url, self.password = self._server.address, self._server.password
         self.test = QPushButton("Test connection")
         self.answer = QLabel()
+        self.exchange = QComboBox()
         self.folder = QLineEdit(preferences.output_directory)
         self.preset = QComboBox()
         self.strength = QSlider(Qt.Orientation.Horizontal)
@@ -81,6 +83,7 @@ class SettingsDialog(QDialog):
         for button in self._buttons.buttons():
             button.setIcon(QIcon())  # the platform's coloured pixmaps are foreign to every other control
         self._fill()
+        self._fill_exchange()
         self._lay_out()
         self._connect()
         self._refresh()
@@ -98,6 +101,7 @@ class SettingsDialog(QDialog):
         for field in (
             self.url,
             self.password,
+            self.exchange,
             self.folder,
             self.preset,
             self.workers,
@@ -126,6 +130,12 @@ class SettingsDialog(QDialog):
             self.appearance.addItem(words, appearance)
         self.appearance.setCurrentIndex(list(_APPEARANCE_WORDS).index(preferences.appearance))
 
+    def _fill_exchange(self) -> None:
+        for kind, words in _EXCHANGE_WORDS.items():
+            self.exchange.addItem(words, kind)
+        self.exchange.setCurrentIndex(max(0, self.exchange.findData(self._preferences.file_exchange)))
+        self.exchange.setAccessibleName("How workers on other computers reach files")
+
     def _lay_out(self) -> None:
         browse = QPushButton("Choose…")
         browse.clicked.connect(self._choose_folder)
@@ -139,6 +149,7 @@ class SettingsDialog(QDialog):
         form.addRow(_label("Server"), _row(self.url, self.test))
         form.addRow(_label("Password"), self.password)
         form.addRow("", self.answer)
+        form.addRow(_label("Workers reach files through"), _left(self.exchange))
         form.addRow(_label("Workers here"), _left(self.workers))
         form.addRow(_heading("Results"))
         form.addRow(_label("Folder"), _row(self.folder, browse))
@@ -176,6 +187,7 @@ class SettingsDialog(QDialog):
         return replace(
             self._preferences,
             broker_url=self._server.url() if self.cluster.isChecked() else None,
+            file_exchange=str(self.exchange.currentData()),
             output_directory=self.folder.text().strip(),
             settings=settings,
             worker_count=self.workers.value(),
@@ -223,6 +235,7 @@ class SettingsDialog(QDialog):
     def _refresh(self) -> None:
         is_cluster = self.cluster.isChecked()
         self._server.set_enabled(is_cluster)
+        self.exchange.setEnabled(is_cluster)
         self.test.setEnabled(is_cluster and bool(self.url.text().strip()))
         percent = self.strength.value()
         self._strength_words.setText("Off" if percent == 0 else f"{percent} %")

@@ -179,6 +179,52 @@ class PreviewOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class InspectionJob:
+    """Look at what a worker elsewhere has made for `source`; what is None or empty is not looked at."""
+
+    source: Path
+    video: Path | None = None
+    images: tuple[Path, ...] = ()
+    document: Path | None = None
+    """A metadata document."""
+    analysis: Path | None = None
+    """A folder with a segment plan and its side files."""
+    wants_digests: bool = False
+    """Also of every coded picture of the video."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What an MP4 file holds, by its header and its packets."""
+
+    pictures: int
+    """That are shown."""
+    hidden: int
+    width_px: int
+    height_px: int
+    codec: str
+    videos: int
+    audio_tracks: int
+    subtitle_tracks: int
+    chapters: int
+    first_tick: int
+    last_tick: int
+    """When the first and the last picture begin to be shown, in ticks of their track."""
+    parameters: str = ""
+    packet_digests: tuple[str, ...] = ()
+    """Hexadecimal, as in a `SegmentRecord`; empty when they were not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionOutcome:
+    """What was found; None for what was not looked at."""
+
+    video: VideoFacts | None
+    summary: MediaSummary | None
+    """Of what the metadata document says."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeOutcome:
     """A quick look at a file: no decoding beyond one early frame."""
 

@@ -16,6 +16,7 @@ from workers.config import WorkerConfig
 from workers.errors import TaskFailedError
 from workers.protocol.codec import UndecodableMessage, decode_to_worker
 from workers.protocol.messages import (
+    AcceptTask,
     AnalysisTask,
     AnyWorkTask,
     AssemblyTask,
@@ -27,6 +28,7 @@ from workers.protocol.messages import (
     StatusMessage,
 )
 from workers.protocol.states import ControlAction, ErrorCode, ProcessType, Status, WorkerState
+from workers.runtime.accepting import Accepter
 from workers.runtime.attempts import locate
 from workers.runtime.cancellations import Cancellations, concerns
 from workers.runtime.crew import Crew, CrewOptions
@@ -87,6 +89,7 @@ class TaskConsumer:
             )
         )
         self._previews = Previewer(self._crew.preview_executor, config)
+        self._accepter = Accepter(self._crew.prober, config)
         self._deliveries: set[asyncio.Task[None]] = set()
         self._own_tasks: list[asyncio.Task[None]] = []
         self._recent: OrderedDict[AttemptKey, StatusMessage] = OrderedDict()
@@ -188,6 +191,9 @@ class TaskConsumer:
                 await settle(delivery.ack())
             case PreviewTask() if self._parts.feed.is_exclusive:
                 await self._parts.outlet.send_reply(await self._previews.show(message))
+                await settle(delivery.ack())
+            case AcceptTask() if self._parts.feed.is_exclusive:
+                await self._parts.outlet.send_reply(await self._accepter.accept(message))
                 await settle(delivery.ack())
             case _:
                 _log.warning("a %s message does not belong into a task queue", message.type)

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from workers.protocol.messages import PreviewReply, ProbeReply, StatusMessage, WorkerHeartbeat
+from workers.protocol.messages import AcceptReply, PreviewReply, ProbeReply, StatusMessage, WorkerHeartbeat
 
 
 class Delivery(Protocol):
@@ -47,8 +47,8 @@ class Outlet(Protocol):
         """Return when the status is safe: confirmed by the broker, or on this computer's disk to be sent again."""
         ...
 
-    async def send_reply(self, reply: ProbeReply | PreviewReply) -> None:
-        """Answer a probe or a preview."""
+    async def send_reply(self, reply: ProbeReply | PreviewReply | AcceptReply) -> None:
+        """Answer a probe, a preview, or what was to be taken over."""
         ...
 
     async def send_heartbeat(self, heartbeat: WorkerHeartbeat) -> None:

@@ -11,6 +11,7 @@ from workers.media.jobs import (
     AnalysisJob,
     AssemblyJob,
     EnhancementJob,
+    InspectionJob,
     MetadataJob,
     PreviewJob,
     ProgressCallback,
@@ -44,7 +45,7 @@ def run(job: Job, on_progress: ProgressCallback) -> Outcome:
     Raises:
         TaskFailedError: the job cannot succeed.
     """
-    if not isinstance(job, ProbeJob):
+    if not isinstance(job, ProbeJob | InspectionJob):
         from workers.media.thread_limit import limit_threads
 
         limit_threads(job.threads)
@@ -78,6 +79,10 @@ def _done(job: Job, on_progress: ProgressCallback) -> Outcome:
             from workers.media.quick_probe import quick_probe
 
             return quick_probe(job.source, job.thumbnail)
+        case InspectionJob():
+            from workers.media.inspection import inspect
+
+            return inspect(job)
         case PreviewJob():
             from workers.media.preview import preview
 

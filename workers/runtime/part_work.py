@@ -55,8 +55,8 @@ OUR_PROCESS: Final = ProcessType.VIDEO_ENHANCEMENT
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a part is made and where it is kept."""
+class Place:
+    """Where a part is made and where it is kept. `key` is the task's settings key."""
 
     destination: Destination
     key: str
@@ -72,12 +72,12 @@ class PartWork:
     async def analyse(self, task: AnalysisTask, executor: Executor, observe: Observer) -> AnalysisResult:
         """Plan the segments. Without spans the file is better done in one task."""
         config = self._options.config
-        place = await asyncio.to_thread(_locate, task, config.roots)
+        place = await asyncio.to_thread(locate_place, task, config.roots)
         if await self._find_assembled(place) is not None:
             return AnalysisResult(reason="The enhanced file is there already.", was_found_finished=True)
         there = await asyncio.to_thread(place.parts.find_analysis)
         if there is not None:
-            return _analysis_result(there, place)
+            return analysis_result(there, place)
         async with prepared_attempt(
             place.destination, task, OUR_PROCESS, config, ANALYSIS_NEED_BYTES
         ) as prepared:
@@ -103,22 +103,22 @@ class PartWork:
                 place.destination.videos,
                 lambda: place.parts.publish_analysis(plan, side_files, prepared.workspace.path),
             )
-            return _analysis_result(stored, place)
+            return analysis_result(stored, place)
 
     async def enhance_segment(
         self, task: SegmentTask, executor: Executor, observe: Observer
     ) -> SegmentResult:
         """Make one segment."""
         config = self._options.config
-        place = await asyncio.to_thread(_locate, task, config.roots)
+        place = await asyncio.to_thread(locate_place, task, config.roots)
         # First, so that a disk that is not mounted here is not told as parts that are gone.
-        await asyncio.to_thread(_check_places, place.destination, task)
+        await asyncio.to_thread(check_places, place.destination, task)
         stored = await asyncio.to_thread(place.parts.open, task.plan_sha256)
-        _check_span(task, stored.plan)
+        check_span(task, stored.plan)
         number = task.span.number
         there = await asyncio.to_thread(place.parts.find_segment, stored.sha256, number)
         if there is not None:
-            return _segment_result(there)
+            return segment_result(there)
         share = task.source.size_bytes * task.span.count // max(stored.plan.output_pictures, 1)
         async with prepared_attempt(place.destination, task, OUR_PROCESS, config, share) as prepared:
             job = SegmentJob(
@@ -134,7 +134,7 @@ class PartWork:
             outcome = await self._run(executor, job, task, place, observe)
             assert isinstance(outcome, SegmentOutcome)
             record, video = outcome.record, outcome.video
-            await asyncio.to_thread(_check_record, record, video, task)
+            await asyncio.to_thread(check_record, record, video, task)
             await asyncio.to_thread(check_source, place.destination.source, task.source)
             observe(Measured(Stage.PUBLISHING, 100.0, record.pictures, record.pictures))
             published = await to_the_end(
@@ -142,20 +142,20 @@ class PartWork:
                 place.destination.videos,
                 lambda: place.parts.publish_segment(record, video, prepared.workspace.path),
             )
-            return _segment_result(published)
+            return segment_result(published)
 
     async def assemble(
         self, task: AssemblyTask, executor: Executor, observe: Observer
     ) -> EnhancementResult | AnalysisResult:
         """Join the segments and publish the whole; or publish the plan of another round."""
-        place = await asyncio.to_thread(_locate, task, self._options.config.roots)
+        place = await asyncio.to_thread(locate_place, task, self._options.config.roots)
         found = await self._find_assembled(place)
         if found is not None:
             return found
-        await asyncio.to_thread(_check_places, place.destination, task)
+        await asyncio.to_thread(check_places, place.destination, task)
         later = await asyncio.to_thread(place.parts.later_round, task.plan_sha256)
         if later is not None:
-            return _analysis_result(later, place)
+            return analysis_result(later, place)
         try:
             return await self._join(task, place, executor, observe)
         except TaskFailedError as error:
@@ -167,7 +167,7 @@ class PartWork:
                 raise
             return found
 
-    async def _find_assembled(self, place: _Place) -> EnhancementResult | None:
+    async def _find_assembled(self, place: Place) -> EnhancementResult | None:
         """The whole that is there already; a worker that died after publishing it may have left the parts."""
         found = await asyncio.to_thread(find_finished, place.destination, place.key)
         if found is None:
@@ -176,7 +176,7 @@ class PartWork:
         return enhancement_result(found)
 
     async def _join(
-        self, task: AssemblyTask, place: _Place, executor: Executor, observe: Observer
+        self, task: AssemblyTask, place: Place, executor: Executor, observe: Observer
     ) -> EnhancementResult | AnalysisResult:
         config = self._options.config
         stored = await asyncio.to_thread(place.parts.open, task.plan_sha256)
@@ -203,7 +203,7 @@ class PartWork:
             return await _publish_assembly(place, outcome, prepared.workspace.path, observe)
 
     async def _run(
-        self, executor: Executor, job: Job, task: SegmentTask | AssemblyTask, place: _Place, observe: Observer
+        self, executor: Executor, job: Job, task: SegmentTask | AssemblyTask, place: Place, observe: Observer
     ) -> Outcome:
         """Run a job that reads the parts' folder. Its failure is none of its own when that was taken away."""
         limit_s = time_limit_s(task, self._options.config)
@@ -220,7 +220,7 @@ class PartWork:
 
 
 async def _publish_assembly(
-    place: _Place, outcome: EnhancementOutcome | AnalysisOutcome, workspace: Path, observe: Observer
+    place: Place, outcome: EnhancementOutcome | AnalysisOutcome, workspace: Path, observe: Observer
 ) -> EnhancementResult | AnalysisResult:
     videos = place.destination.videos
     if isinstance(outcome, AnalysisOutcome):
@@ -231,7 +231,7 @@ async def _publish_assembly(
         stored = await to_the_end(
             disk_errors_in_words, videos, lambda: place.parts.publish_round(plan, workspace)
         )
-        return _analysis_result(stored, place)
+        return analysis_result(stored, place)
     frames = outcome.report.frames_out
     observe(Measured(Stage.PUBLISHING, 100.0, frames, frames))
     published = await to_the_end(
@@ -249,13 +249,18 @@ def parts_folder(task: WorkTask, destination: Destination, key: str) -> PartsFol
     return PartsFolder(parts_path(destination.videos, key, source_name), key)
 
 
-def _locate(task: WorkTask, roots: tuple[Path, ...]) -> _Place:
+def locate_place(task: WorkTask, roots: tuple[Path, ...]) -> Place:
+    """The places of a task as confined paths. Does file I/O.
+
+    Raises:
+        TaskFailedError: PATH_NOT_ALLOWED.
+    """
     destination = locate(task, roots)
     key = settings_key(task)
-    return _Place(destination, key, parts_folder(task, destination, key))
+    return Place(destination, key, parts_folder(task, destination, key))
 
 
-def _check_places(destination: Destination, task: WorkTask) -> None:
+def check_places(destination: Destination, task: WorkTask) -> None:
     """Nothing when the source is there and unchanged, and so is the folder in which the analysis was done.
 
     Raises:
@@ -268,7 +273,12 @@ def _check_places(destination: Destination, task: WorkTask) -> None:
         )
 
 
-def _check_span(task: SegmentTask, plan: SegmentPlan) -> None:
+def check_span(task: SegmentTask, plan: SegmentPlan) -> None:
+    """Nothing when the segment is one of the plan's.
+
+    Raises:
+        TaskFailedError: PARTS_MISSING.
+    """
     number = task.span.number
     if number >= len(plan.spans) or plan.spans[number] != task.span:
         raise TaskFailedError(
@@ -276,7 +286,7 @@ def _check_span(task: SegmentTask, plan: SegmentPlan) -> None:
         )
 
 
-def _check_record(record: SegmentRecord, video: Path, task: SegmentTask) -> None:
+def check_record(record: SegmentRecord, video: Path, task: SegmentTask) -> None:
     """Nothing when the record speaks of this segment and of these bytes.
 
     Raises:
@@ -301,7 +311,8 @@ def _check_record(record: SegmentRecord, video: Path, task: SegmentTask) -> None
         )
 
 
-def _analysis_result(stored: StoredPlan, place: _Place) -> AnalysisResult:
+def analysis_result(stored: StoredPlan, place: Place) -> AnalysisResult:
+    """What the sender of the task is told of a plan."""
     return AnalysisResult(
         plan_sha256=stored.sha256,
         round=stored.plan.round,
@@ -311,7 +322,8 @@ def _analysis_result(stored: StoredPlan, place: _Place) -> AnalysisResult:
     )
 
 
-def _segment_result(stored: StoredSegment) -> SegmentResult:
+def segment_result(stored: StoredSegment) -> SegmentResult:
+    """What the sender of the task is told of a finished segment."""
     record = stored.record
     return SegmentResult(
         video_uri=uri_from_path(stored.video),

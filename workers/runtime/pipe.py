@@ -12,6 +12,8 @@ from workers.media.jobs import (
     AssemblyJob,
     EnhancementJob,
     EnhancementOutcome,
+    InspectionJob,
+    InspectionOutcome,
     MetadataJob,
     MetadataOutcome,
     PreviewJob,
@@ -29,6 +31,7 @@ from workers.protocol.report import EnhancementReport
 from workers.protocol.results import MediaSummary
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, Stage
+from workers.runtime.inspection_lines import InspectedLine, InspectionLine
 from workers.runtime.part_lines import AnalysedLine, AnalysisLine, AssemblyLine, SegmentedLine, SegmentLine
 from workers.runtime.wire_path import WirePath
 
@@ -44,9 +47,24 @@ class ProbeJob:
     thumbnail: Path | None
 
 
-type Job = EnhancementJob | MetadataJob | ProbeJob | PreviewJob | AnalysisJob | SegmentJob | AssemblyJob
+type Job = (
+    EnhancementJob
+    | MetadataJob
+    | ProbeJob
+    | PreviewJob
+    | InspectionJob
+    | AnalysisJob
+    | SegmentJob
+    | AssemblyJob
+)
 type Outcome = (
-    EnhancementOutcome | MetadataOutcome | ProbeOutcome | PreviewOutcome | AnalysisOutcome | SegmentOutcome
+    EnhancementOutcome
+    | MetadataOutcome
+    | ProbeOutcome
+    | PreviewOutcome
+    | InspectionOutcome
+    | AnalysisOutcome
+    | SegmentOutcome
 )
 
 
@@ -235,32 +253,22 @@ class PreviewedLine(WireModel):
 
 
 type JobLine = (
-    EnhanceLine | MetadataLine | ProbeLine | PreviewLine | AnalysisLine | SegmentLine | AssemblyLine
+    EnhanceLine
+    | MetadataLine
+    | ProbeLine
+    | PreviewLine
+    | InspectionLine
+    | AnalysisLine
+    | SegmentLine
+    | AssemblyLine
 )
-type OutcomeLine = EnhancedLine | ExtractedLine | ProbedLine | PreviewedLine | AnalysedLine | SegmentedLine
+type OutcomeLine = (
+    EnhancedLine | ExtractedLine | ProbedLine | PreviewedLine | InspectedLine | AnalysedLine | SegmentedLine
+)
 type ReplyLine = ReadyLine | ProgressLine | ErrorLine | StoppedLine | OutcomeLine
 
-_jobs: TypeAdapter[JobLine] = TypeAdapter(
-    Annotated[
-        EnhanceLine | MetadataLine | ProbeLine | PreviewLine | AnalysisLine | SegmentLine | AssemblyLine,
-        Field(discriminator="type"),
-    ]
-)
-_replies: TypeAdapter[ReplyLine] = TypeAdapter(
-    Annotated[
-        ReadyLine
-        | ProgressLine
-        | ErrorLine
-        | StoppedLine
-        | EnhancedLine
-        | ExtractedLine
-        | ProbedLine
-        | PreviewedLine
-        | AnalysedLine
-        | SegmentedLine,
-        Field(discriminator="type"),
-    ]
-)
+_jobs: TypeAdapter[JobLine] = TypeAdapter(Annotated[JobLine, Field(discriminator="type")])
+_replies: TypeAdapter[ReplyLine] = TypeAdapter(Annotated[ReplyLine, Field(discriminator="type")])
 
 
 def encode_line(line: WireModel) -> bytes:
@@ -313,6 +321,8 @@ def job_line(job: Job) -> JobLine:
                 threads=job.threads,
                 wants_size=job.wants_size,
             )
+        case InspectionJob():
+            return InspectionLine.of(job)
         case AnalysisJob():
             return AnalysisLine.of(job)
         case SegmentJob():
@@ -347,6 +357,8 @@ def outcome_line(outcome: Outcome) -> OutcomeLine:
                 plan=outcome.plan,
                 notes=outcome.notes,
             )
+        case InspectionOutcome():
+            return InspectedLine.of(outcome)
         case AnalysisOutcome():
             return AnalysedLine.of(outcome)
         case SegmentOutcome():
@@ -374,5 +386,5 @@ def to_outcome(line: OutcomeLine) -> Outcome:
                 plan=line.plan,
                 notes=line.notes,
             )
-        case AnalysedLine() | SegmentedLine():
+        case InspectedLine() | AnalysedLine() | SegmentedLine():
             return line.to_outcome()

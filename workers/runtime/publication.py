@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from workers.errors import TaskFailedError
 from workers.media.jobs import EnhancementOutcome, MetadataOutcome
+from workers.protocol.pictures import MetadataDocument
 from workers.protocol.report import EnhancementReport
 from workers.protocol.results import EnhancementResult
 from workers.protocol.states import ErrorCode
@@ -133,6 +134,33 @@ def publish_metadata(
     raise _no_name(destination)
 
 
+def find_metadata(destination: Destination, size_bytes: int) -> PublishedMetadata | None:
+    """This file's document of a source of that size, with the pictures beside it; None when there is none.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    for stem in _candidates(destination):
+        path = destination.documents / (stem + names.METADATA_SUFFIX)
+        if not _exists(path):
+            return None
+        if _owner(path) != destination.file_id:
+            continue
+        document = _read_metadata(path)
+        if document is None or document.media.size_bytes != size_bytes:
+            return None
+        contact = destination.pictures / (stem + names.CONTACT_SUFFIX)
+        thumbnail = destination.pictures / (stem + names.THUMBNAIL_SUFFIX)
+        is_whole = document.contact_sheet is None or contact.is_file()
+        found = PublishedMetadata(
+            path,
+            contact if document.contact_sheet is not None else None,
+            thumbnail if thumbnail.is_file() else None,
+        )
+        return found if is_whole else None
+    return None
+
+
 def _place_enhancement(
     destination: Destination, stem: str, outcome: EnhancementOutcome, workspace: Path
 ) -> PublishedEnhancement:
@@ -240,6 +268,16 @@ def _read_report(path: Path) -> EnhancementReport | None:
         return None
     try:
         return EnhancementReport.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def _read_metadata(path: Path) -> MetadataDocument | None:
+    data = _read_document(path)
+    if data is None:
+        return None
+    try:
+        return MetadataDocument.model_validate_json(data)
     except ValidationError:
         return None
 

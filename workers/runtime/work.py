@@ -165,10 +165,11 @@ class MetadataWork:
                 destination.documents,
                 lambda: publication.publish_metadata(destination, outcome, prepared.workspace.path),
             )
-            return _metadata_result(published, outcome)
+            return metadata_result(published, outcome)
 
 
-def _metadata_result(published: PublishedMetadata, outcome: MetadataOutcome) -> MetadataResult:
+def metadata_result(published: PublishedMetadata, outcome: MetadataOutcome) -> MetadataResult:
+    """What the sender of the task is told of a published document."""
     return MetadataResult(
         metadata_uri=uri_from_path(published.document),
         contact_sheet_uri=None if published.contact_sheet is None else uri_from_path(published.contact_sheet),

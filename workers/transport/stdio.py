@@ -16,6 +16,8 @@ from typing import Final
 
 from workers.protocol.codec import MAX_MESSAGE_BYTES, UndecodableMessage, decode_to_worker, encode
 from workers.protocol.messages import (
+    AcceptReply,
+    AcceptTask,
     AnalysisTask,
     AssemblyTask,
     ControlMessage,
@@ -118,12 +120,12 @@ class StdioChannel:
         """Return when it is written."""
         await self._write(encode(status))
 
-    async def send_reply(self, reply: ProbeReply | PreviewReply) -> None:
+    async def send_reply(self, reply: ProbeReply | PreviewReply | AcceptReply) -> None:
         """Return when it is written. A file with too many facts for a line is answered without them."""
         try:
             body = encode(reply)
         except UndecodableMessage:
-            assert isinstance(reply, ProbeReply), "a preview's reply is of bounded size"
+            assert isinstance(reply, ProbeReply), "every other reply is of bounded size"
             info = reply.info
             assert info is not None
             few = info.model_copy(update={"tags": (), "chapters": (), "warnings": info.warnings[:20]})
@@ -191,7 +193,7 @@ class StdioChannel:
             case ControlMessage():
                 for consumer in self._consumers:
                     consumer.handle_control(message)
-            case ProbeTask() | PreviewTask():
+            case ProbeTask() | PreviewTask() | AcceptTask():
                 self._prober().accept(StdioDelivery(line))
             case FileTask() | AnalysisTask() | SegmentTask() | AssemblyTask():
                 takers = [consumer for consumer in self._consumers if consumer.takes(message)]
@@ -199,7 +201,7 @@ class StdioChannel:
                     consumer.accept(StdioDelivery(line))
 
     def _prober(self) -> TaskConsumer:
-        """Probes and previews go to the metadata part, where there is one."""
+        """Everything that is answered in a reply goes to the metadata part, where there is one."""
         for consumer in self._consumers:
             if consumer.process_type is ProcessType.METADATA_EXTRACTION:
                 return consumer

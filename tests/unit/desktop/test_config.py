@@ -41,6 +41,17 @@ def test_long_videos_are_done_in_parts_unless_told_otherwise(monkeypatch: pytest
     assert (Settings().segment_from_s, Settings().segment_s) == (0.0, 12.5)
 
 
+def test_files_are_shared_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().file_exchange == "shared"
+    monkeypatch.setenv("FILE_EXCHANGE", "somebody's")
+    assert Settings().file_exchange == "shared"
+    monkeypatch.setenv("VIDPROC_FILE_EXCHANGE", " Shared ")
+    assert Settings().file_exchange == "shared"
+    monkeypatch.setenv("VIDPROC_FILE_EXCHANGE", "carrier_pigeon")
+    with pytest.raises(ValueError):
+        Settings()
+
+
 def test_values_get_their_types() -> None:
     settings = Settings.model_validate(
         {"allowed_origins": "http://a, http://b", "log_level": "debug", "processed_dir": "/results/../out"}
@@ -72,6 +83,7 @@ def test_settings_cannot_be_changed_and_never_show_the_brokers_address() -> None
             "SEGMENT_FROM_SECONDS (the duration in seconds from which videos are enhanced in parts)",
         ),
         ("segment_s", 0, "SEGMENT_SECONDS (the duration of a part in seconds)"),
+        ("file_exchange", "pigeon", "FILE_EXCHANGE (how workers reach files)"),
     ],
 )
 def test_a_wrong_value_is_named_in_words_and_not_shown(field: str, value: object, words: str) -> None:

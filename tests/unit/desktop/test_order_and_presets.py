@@ -2,8 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.desktop.values import ENHANCEMENT, METADATA, file_record, worker
-from vidproc_desktop.domain.order import bundles, outbox_key, publish_limit
+from tests.unit.desktop.values import ENHANCEMENT, METADATA, file_record, long_file, shares, worker
+from vidproc_desktop.domain.aggregate import with_record
+from vidproc_desktop.domain.library import FileRecord
+from vidproc_desktop.domain.order import bundles, likely_next, outbox_key, publish_limit
+from vidproc_desktop.domain.parts import after_end
 from vidproc_desktop.domain.presets import PresetError, parse_preset
 from workers.protocol.model import WorkerId
 from workers.protocol.settings import EncoderSpeed
@@ -26,6 +29,40 @@ def test_twice_the_slots_of_whoever_works_may_be_published() -> None:
     ]
     assert publish_limit(workers, ENHANCEMENT) == 6
     assert publish_limit([], ENHANCEMENT) == 2
+
+
+def test_a_worker_is_likely_to_be_given_the_segment_as_many_places_on_as_there_are_slots() -> None:
+    file = shared_out_file(30.0, 10.0, 30.0, 20.0, 30.0)  # published in the order 0, 2, 4, 3, 1
+    assert likely(file, 0, slots=1) == 2
+    assert likely(file, 0, slots=2) == 4
+    assert likely(file, 2, slots=2) == 3
+    assert likely(file, 4, slots=2) == 1
+    assert likely(file, 3, slots=2) is None
+    assert likely(file, 1, slots=1) is None
+    assert likely(file, 0, slots=5) is None
+
+
+def test_what_is_published_or_done_already_is_given_to_nobody_any_more() -> None:
+    file = shared_out_file(30.0, 30.0, 30.0, 30.0)
+    done = replace(file.parts[2], status=Status.COMPLETED)
+    published = replace(file.parts[3], is_published=True)
+    file = with_record(with_record(file, done), published)
+    assert likely(file, 0, slots=1) == 3
+    assert likely(file, 0, slots=2) is None
+    assert likely_next(file, file.parts[0], 1) is None, "an analysis comes alone"
+    assert likely_next(file, file.metadata, 1) is None
+
+
+def shared_out_file(*durations_s: float) -> FileRecord:
+    """A film of segments of these durations that wait."""
+    file = long_file()
+    record = replace(file.parts[0], status=Status.COMPLETED, result=shares(*durations_s))
+    return after_end(with_record(file, record), record, 3).file
+
+
+def likely(file: FileRecord, number: int, *, slots: int) -> int | None:
+    span = likely_next(file, file.parts[1 + number], slots)
+    return None if span is None else span.number
 
 
 def test_both_processes_travel_in_one_message() -> None:

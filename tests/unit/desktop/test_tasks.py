@@ -13,7 +13,7 @@ from tests.unit.desktop.values import (
     status,
     worker,
 )
-from vidproc_desktop.domain.library import TaskRecord
+from vidproc_desktop.domain.library import AttemptRecord, TaskRecord
 from vidproc_desktop.domain.tasks import (
     GiveUp,
     Nothing,
@@ -23,12 +23,14 @@ from vidproc_desktop.domain.tasks import (
     new_task,
     next_step,
     reduce,
+    rejected,
     retried,
     retried_by_user,
     started_over,
 )
 from workers.protocol.messages import StatusMessage
 from workers.protocol.model import FileId, WorkerId
+from workers.protocol.results import TaskError
 from workers.protocol.states import ErrorCode, Stage, Status, WorkerState
 
 NEW = new_task(FileId("file-1"), ENHANCEMENT)
@@ -244,3 +246,33 @@ def test_a_user_retry_has_its_own_budget() -> None:
     record = replace(failed(4), first_attempt=4)
     ledger = [failed_attempt(record, "a", attempt) for attempt in (1, 2, 3, 4)]
     assert isinstance(next_step(file_record(), record, ledger, (worker("b"),), 3), Retry)
+
+
+def rejected_attempt(record: TaskRecord, worker_id: str, attempt: int) -> AttemptRecord:
+    error = TaskError(code=ErrorCode.RESULT_REJECTED, message="It was another film.")
+    return replace(failed_attempt(record, worker_id, attempt), error=error)
+
+
+def test_a_worker_whose_results_were_rejected_twice_is_not_given_the_task_again() -> None:
+    record = replace(NEW, status=Status.FAILED, attempt=3, worker_id=WorkerId("b"))
+    ledger = [
+        rejected_attempt(record, "a", 1),
+        rejected_attempt(record, "a", 2),
+        rejected_attempt(record, "b", 3),
+    ]
+    workers = (worker("a"), worker("b"))
+    assert next_step(file_record(), record, ledger, workers, 9) == Retry(WorkerId("b"), 4, gentle=True)
+    assert isinstance(next_step(file_record(), record, ledger[:2], (worker("a"),), 9), GiveUp)
+    assert isinstance(next_step(file_record(), record, ledger[:1], (worker("a"),), 9), Retry)
+    third = replace(record, worker_id=WorkerId("a"))
+    assert next_step(file_record(), third, ledger, workers, 9) == Retry(WorkerId("b"), 4, gentle=True)
+
+
+def test_a_rejected_result_is_a_failure_that_names_its_worker() -> None:
+    done = status(5, Status.COMPLETED, worker_id="studio-2")
+    found = rejected(done, TaskError(code=ErrorCode.RESULT_REJECTED, message="It was another film."))
+    assert (found.status, found.result, found.sequence) == (Status.FAILED, None, 5)
+    assert found.error is not None
+    assert found.error.message == "The result of worker studio-2 was not taken. It was another film."
+    full = TaskError(code=ErrorCode.DISK_FULL, message="The disk is full.")
+    assert rejected(done, full).error == full

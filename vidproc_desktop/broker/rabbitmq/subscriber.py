@@ -21,8 +21,10 @@ from workers.protocol.topology import PROCESSING_STATUS, Binding, Queue
 
 _log = logging.getLogger(__name__)
 
-PREFETCH: Final = 200
-"""Statuses in the air: enough for one database transaction to take many, few enough to come back quickly."""
+PREFETCH: Final = 500
+"""Statuses in the air: enough for one database transaction to take many, few enough to come back quickly. And more than
+the results that may wait to be taken over, of which there are at most two for each slot and kind of work: progress has
+to get past them."""
 
 _INSPECT_LIMIT_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 30.0

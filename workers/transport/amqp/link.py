@@ -18,6 +18,7 @@ from yarl import URL
 from workers.protocol import topology
 from workers.protocol.codec import UndecodableMessage, decode_to_worker, encode
 from workers.protocol.messages import (
+    AcceptReply,
     ControlMessage,
     PreviewReply,
     ProbeReply,
@@ -222,13 +223,13 @@ class AmqpLink:
         """Heard by whoever listens now."""
         await self._send_lossy(encode(heartbeat), topology.HEARTBEAT_KEY, heartbeat.type)
 
-    async def send_reply(self, reply: ProbeReply | PreviewReply) -> None:
-        """Probes and previews are never sent through a broker.
+    async def send_reply(self, reply: ProbeReply | PreviewReply | AcceptReply) -> None:
+        """Probes and previews are never sent through a broker, nor what was to be taken over.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("probes and previews go to a local worker only")
+        raise NotImplementedError("what is answered in replies goes to a local worker only")
 
     async def send_final(self, status: StatusMessage) -> None:
         """Return when the broker has confirmed it, or when it lies safely in the journal."""
