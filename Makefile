@@ -2,6 +2,7 @@
 #
 #   make run [FILES="a.mp4 'b c.mov'"]    the window; without a display, the same job from the command line
 #   make test [ARGS="-k intake"]          everything: linters, types, import contract, tests
+#   make test-hosts                       ten minutes of film over hosts that share no folder (root)
 #   make lint | types                     only that
 #   make screenshots | bench | mutants    pictures of the window | benchmarks | do the tests notice broken code?
 #   make clean                            removes .venv and what tools left behind
@@ -13,7 +14,7 @@ BIN := .venv/bin
 DESKTOP := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh desktop
 TESTING := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh test
 
-.PHONY: run test lint types screenshots mutants bench clean
+.PHONY: run test test-hosts lint types screenshots mutants bench clean
 .DEFAULT_GOAL := run
 
 run:
@@ -37,6 +38,10 @@ types:
 screenshots:
 	@$(TESTING)
 	@$(BIN)/python -m tests.e2e.screenshots
+
+test-hosts:
+	@$(TESTING)
+	@VIDPROC_TEST_FILM_S=600 VIDPROC_TEST_CUT_S=90 $(BIN)/python -m pytest -s tests/hosts $(ARGS)
 
 mutants:
 	@$(TESTING)
