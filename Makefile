@@ -3,6 +3,7 @@
 #   make run [FILES="a.mp4 'b c.mov'"]    the window; without a display, the same job from the command line
 #   make test [ARGS="-k intake"]          everything: linters, types, import contract, tests
 #   make test-storage                     files through a bucket, against a storage that verifies signatures (Debian)
+#   make test-hosts                       ten minutes of film over hosts that share no folder (root)
 #   make lint | types                     only that
 #   make screenshots | bench | mutants    pictures of the window | benchmarks | do the tests notice broken code?
 #   make clean                            removes .venv and what tools left behind
@@ -14,7 +15,7 @@ BIN := .venv/bin
 DESKTOP := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh desktop
 TESTING := PYTHON='$(PYTHON)' sh resources/installer/bootstrap.sh test
 
-.PHONY: run test test-storage lint types screenshots mutants bench clean
+.PHONY: run test test-storage test-hosts lint types screenshots mutants bench clean
 .DEFAULT_GOAL := run
 
 run:
@@ -43,6 +44,10 @@ test-storage:
 	@$(TESTING)
 	@sh resources/installer/storage_packages.sh
 	@$(BIN)/python -m pytest tests/integration/test_bucket.py $(ARGS)
+
+test-hosts:
+	@$(TESTING)
+	@VIDPROC_TEST_FILM_S=600 VIDPROC_TEST_CUT_S=90 $(BIN)/python -m pytest -s tests/hosts $(ARGS)
 
 mutants:
 	@$(TESTING)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -32,6 +32,7 @@ from vidproc_desktop.broker.rabbitmq import (
 )
 from vidproc_desktop.config import PasswordPlace, Settings, load_settings, save_settings
 from vidproc_desktop.errors import UserFacingError
+from vidproc_desktop.exchanges import make_exchange
 from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.presets import load_presets
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
@@ -117,7 +118,7 @@ class Program:
         self._state = state
         theme.choose(state.appearance)
         self._preferences = _preferences(settings, state, presets)
-        self._session = _make_session(settings, self._preferences)
+        self._session = _make_session(settings, self._preferences, lambda: self._settings)
         self._model = TaskModel()
         self._bridge = Bridge(self._model)
         self._bugs = BugReporter()
@@ -260,7 +261,7 @@ def _preferences(
     )
 
 
-def _make_session(settings: Settings, preferences: Preferences) -> Session:
+def _make_session(settings: Settings, preferences: Preferences, current: Callable[[], Settings]) -> Session:
     environment = settings.worker_environment()
     commands = LocalCommands(
         enhance=stdio_command(WorkerRole.ENHANCE, settings.data_dir, environment),
@@ -274,6 +275,7 @@ def _make_session(settings: Settings, preferences: Preferences) -> Session:
         broker_identity=broker_identity,
         previewer=LocalPreviewer(commands.metadata),
         accepter=LocalAccepter(commands.metadata),
+        exchange=lambda url, client_id: make_exchange(current(), url, client_id),
     )
     options = SessionOptions(
         output_directory=settings.processed_dir,

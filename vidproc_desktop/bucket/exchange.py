@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from vidproc_desktop.bucket.keys import Keys
 from vidproc_desktop.bucket.options import BucketOptions
@@ -22,11 +20,11 @@ from vidproc_desktop.bucket.storage import Storage
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.exchange_objects import (
     files_to_read,
-    incoming_name,
     objects_to_write,
     validity_s,
     writer_of,
 )
+from vidproc_desktop.services.incoming_folders import incoming_folder, local_path, remove_incoming
 from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
@@ -35,7 +33,6 @@ from workers.protocol.transfers import ReadGrant, RemoteFiles, SentObject, Write
 KEPT_FOR: Final = timedelta(days=14)
 """What nobody took over or cleared away is removed after this long, as on disks."""
 _PATIENCE_S: Final = 5.0
-_HIDDEN_FOLDER: Final = ".vidproc"
 _log = logging.getLogger(__name__)
 
 
@@ -111,11 +108,7 @@ class BucketExchange:
         self, task: AnyWorkTask, process_type: ProcessType, sent: Sequence[SentObject]
     ) -> Path:
         """See `FileExchange`: everything is fetched into a folder beside the results."""
-        folder = (
-            _path(task.output.directory_uri)
-            / _HIDDEN_FOLDER
-            / incoming_name(task.file_id, process_type, task.part, task.attempt)
-        )
+        folder = incoming_folder(task, process_type)
         try:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             for one in sent:
@@ -133,6 +126,7 @@ class BucketExchange:
 
     async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         """See `FileExchange`."""
+        await asyncio.to_thread(remove_incoming, task, process_type)
         below = self._keys.sent_of_task(task, process_type)
         keys = [one.key for one in await self._storage.objects(below)]
         attempts = {key: self._keys.attempt_of(key, task, process_type) for key in keys}
@@ -181,7 +175,7 @@ class BucketExchange:
     async def _store_source(self, task: AnyWorkTask, key: str) -> None:
         if await self._storage.size(key) == task.source.size_bytes:
             return
-        path = _path(task.source.uri)
+        path = local_path(task.source.uri)
 
         def count(size_bytes: int) -> None:
             upload = self._uploads.get(key)
@@ -257,8 +251,3 @@ def _is_there(path: Path, expected: SentObject) -> bool:
         return False
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == expected.sha256
-
-
-def _path(uri: str) -> Path:
-    """The path of a `file:` address made on this computer."""
-    return Path(url2pathname(urlsplit(uri).path))

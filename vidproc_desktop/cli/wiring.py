@@ -19,6 +19,7 @@ from vidproc_desktop.cli.arguments import Chosen
 from vidproc_desktop.config import Settings
 from vidproc_desktop.domain.presets import PRESET_NAMES
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
+from vidproc_desktop.exchanges import make_exchange
 from vidproc_desktop.services.ports import Transport
 from vidproc_desktop.services.presets import load_preset
 from vidproc_desktop.services.session import Session, SessionOptions, SessionPorts
@@ -85,6 +86,7 @@ def make_session(place: Place, settings: Settings, options: SessionOptions) -> S
         test_connection=test_connection,
         broker_identity=broker_identity,
         accepter=LocalAccepter(commands.metadata),
+        exchange=partial(make_exchange, settings),
     )
     return Session(ports, replace(options, data_directory=place.folder))
 

@@ -37,6 +37,13 @@ _WORDS: Final = {
     "segment_from_s": "the duration in seconds from which videos are enhanced in parts",
     "segment_s": "the duration of a part in seconds",
     "file_exchange": "how workers reach files",
+    "media_server_host": "this computer's name or address for the workers",
+    "media_server_port": "the media server's port",
+    "s3_bucket": "the bucket's name",
+    "s3_endpoint": "the object storage's address",
+    "s3_region": "the object storage's region",
+    "s3_access_key": "the object storage's access key",
+    "s3_secret_key": "the object storage's secret key",
     "data_dir": "the data folder",
 }
 _HEAD: Final = "# Vidproc Desktop. Environment variables of the same names come first.\n"

@@ -38,16 +38,37 @@ NAMES: Final = {
     "segment_from_s": "SEGMENT_FROM_SECONDS",
     "segment_s": "SEGMENT_SECONDS",
     "file_exchange": "FILE_EXCHANGE",
+    "media_server_host": "MEDIA_SERVER_HOST",
+    "media_server_port": "MEDIA_SERVER_PORT",
+    "s3_bucket": "S3_BUCKET",
+    "s3_endpoint": "S3_ENDPOINT",
+    "s3_region": "S3_REGION",
+    "s3_access_key": "S3_ACCESS_KEY",
+    "s3_secret_key": "S3_SECRET_KEY",
 }
 """Field to documented name. `data_dir` is not among them: it decides where the settings file lies."""
 PREFIX_ONLY: Final = frozenset(
-    {"WORKER_COUNT", "PRESET", "SEGMENT_FROM_SECONDS", "SEGMENT_SECONDS", "FILE_EXCHANGE"}
+    {
+        "WORKER_COUNT",
+        "PRESET",
+        "SEGMENT_FROM_SECONDS",
+        "SEGMENT_SECONDS",
+        "FILE_EXCHANGE",
+        "MEDIA_SERVER_HOST",
+        "MEDIA_SERVER_PORT",
+        "S3_BUCKET",
+        "S3_ENDPOINT",
+        "S3_REGION",
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+    }
 )
 """Too common to be taken from another program's environment; the user's document does not name them."""
 
 type LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-type FileExchangeKind = Literal["shared"]
-"""How workers on other computers reach the files: each opens them in folders that all share."""
+type FileExchangeKind = Literal["shared", "media_server", "s3"]
+"""How workers on other computers reach the files: each opens them in folders that all share, or they read from this
+computer's media server and hand results over to it, or both sides use a bucket of an S3-compatible storage."""
 
 
 class Settings(BaseSettings):
@@ -78,6 +99,16 @@ class Settings(BaseSettings):
     """About how long such a part should be."""
     file_exchange: FileExchangeKind = "shared"
     """Counts in RabbitMQ mode only: workers of this program's own open the files themselves."""
+    media_server_host: str = Field("", max_length=253, pattern=r"^[A-Za-z0-9._:-]*$")
+    """Name or address by which workers reach this computer; empty: its address on the way to the broker."""
+    media_server_port: int = Field(0, ge=0, le=65_535)
+    """0: any free port, the same each time."""
+    s3_bucket: str = Field("", max_length=63)
+    s3_endpoint: str = Field("", max_length=2048)
+    """Address of the storage; empty: Amazon's."""
+    s3_region: str = Field("us-east-1", min_length=1, max_length=64)
+    s3_access_key: str = ""
+    s3_secret_key: str = Field("", repr=False)
     data_dir: Path | None = None
     """None: the platform's folders."""
 

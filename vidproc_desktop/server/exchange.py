@@ -2,15 +2,14 @@
 
 import asyncio
 import hashlib
+import ipaddress
 import platform
-import shutil
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pydantic import SecretStr
 
@@ -22,17 +21,17 @@ from vidproc_desktop.server.media import READ_PATH, WRITE_PATH
 from vidproc_desktop.server.process import MediaServerProcess, ServerCommand
 from vidproc_desktop.services.exchange_objects import (
     files_to_read,
-    incoming_name,
     objects_to_write,
     validity_s,
     writer_of,
 )
+from vidproc_desktop.services.incoming_folders import incoming_folder, local_path, remove_incoming
 from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
 from workers.protocol.transfers import VIDEO, ReadGrant, RemoteFiles, SentObject, WriteGrant
 
-HIDDEN_FOLDER: Final = ".vidproc"
+_LOOPBACK: Final = "127.0.0.1"
 LEAST_LIMIT_BYTES: Final = 4_000_000_000
 TIMES_SOURCE: Final = 20
 """An enhanced film may be larger than its source, but never by as much as this."""
@@ -46,8 +45,9 @@ class MediaServerOptions:
         command: starts its process.
         folder: where its secret, its certificate and the port it had last time lie.
         log: its log file.
-        public_host: name or address of this computer for the workers.
-        bind: address to listen on; empty: all of this computer's.
+        public_host: name or address of this computer for the workers; empty: the one on the way to `seen_from`.
+        seen_from: a computer that the workers reach, too: the broker's.
+        bind: address to listen on; empty: all of this computer's, or loopback only when nobody else is meant.
         port: the wanted one; 0: the one of last time, else any free one.
         use_tls: off for tests and for those who have a tunnel of their own.
     """
@@ -55,7 +55,8 @@ class MediaServerOptions:
     command: ServerCommand
     folder: Path
     log: Path
-    public_host: str
+    public_host: str = ""
+    seen_from: str = "localhost"
     bind: str = ""
     port: int = 0
     use_tls: bool = True
@@ -69,6 +70,7 @@ class MediaServerExchange:
         self._process: MediaServerProcess | None = None
         self._credentials: Credentials | None = None
         self._port = 0
+        self._host = options.public_host
 
     @property
     def pid(self) -> int | None:
@@ -85,6 +87,7 @@ class MediaServerExchange:
         try:
             kept = await asyncio.to_thread(credentials, options.folder)
             port = options.port or await asyncio.to_thread(_last_port, options.folder)
+            self._host = options.public_host or await asyncio.to_thread(own_address, options.seen_from)
         except OSError as error:
             raise UserFacingError(
                 UserErrorCode.MEDIA_SERVER_WILL_NOT_START,
@@ -94,7 +97,7 @@ class MediaServerExchange:
         self._credentials = kept
         config = ServerConfig(
             secret=SecretStr(kept.secret.hex()),
-            bind=options.bind,
+            bind=options.bind or (_LOOPBACK if _is_loopback(self._host) else ""),
             port=port,
             pem=str(kept.pem) if options.use_tls else None,
             log=str(options.log),
@@ -127,7 +130,7 @@ class MediaServerExchange:
                 detail=str(error),
             ) from error
         source = ReadClaims(
-            path=str(_path(task.source.uri)),
+            path=str(local_path(task.source.uri)),
             size_bytes=task.source.size_bytes,
             mtime_ns=task.source.mtime_ns,
             expires_at=expires_at,
@@ -158,13 +161,13 @@ class MediaServerExchange:
         self, task: AnyWorkTask, process_type: ProcessType, sent: Sequence[SentObject]
     ) -> Path:
         """See `FileExchange`."""
-        folder = _incoming(task, process_type)
+        folder = incoming_folder(task, process_type)
         await asyncio.to_thread(_check, folder, sent)
         return folder
 
     async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         """See `FileExchange`."""
-        await asyncio.to_thread(_remove_attempts, task, process_type)
+        await asyncio.to_thread(remove_incoming, task, process_type)
 
     async def forget(self, file_id: FileId) -> None:
         """See `FileExchange`: nothing is kept elsewhere than with the attempts."""
@@ -175,7 +178,7 @@ class MediaServerExchange:
     def _address(self, path: str, claims: ReadClaims | WriteClaims) -> str:
         assert self._credentials is not None
         scheme = "https" if self._options.use_tls else "http"
-        host = self._options.public_host
+        host = self._host
         shown = f"[{host}]" if ":" in host else host
         return f"{scheme}://{shown}:{self._port}{path}/{sign(claims, self._credentials.secret)}"
 
@@ -183,17 +186,11 @@ class MediaServerExchange:
 def _may_write(task: AnyWorkTask, name: str, expires_at: float) -> WriteClaims:
     limit = max(LEAST_LIMIT_BYTES, TIMES_SOURCE * task.source.size_bytes)
     return WriteClaims(
-        folder=str(_incoming(task, writer_of(task, name))),
+        folder=str(incoming_folder(task, writer_of(task, name))),
         name=name,
         limit_bytes=limit if name == VIDEO else LEAST_LIMIT_BYTES,
         expires_at=expires_at,
     )
-
-
-def _incoming(task: AnyWorkTask, process_type: ProcessType) -> Path:
-    """Where the objects of an attempt arrive: on the disk of the results."""
-    name = incoming_name(task.file_id, process_type, task.part, task.attempt)
-    return _path(task.output.directory_uri) / HIDDEN_FOLDER / name
 
 
 def _found(task: AnyWorkTask, parts_folder: Path | None, expires_at: float) -> tuple[ReadClaims, ...]:
@@ -233,12 +230,25 @@ def _check(folder: Path, sent: Sequence[SentObject]) -> None:
             raise LookupError(f"{one.name} is another one than was said")
 
 
-def _remove_attempts(task: AnyWorkTask, process_type: ProcessType) -> None:
-    """Remove what this attempt and earlier ones have handed over; raises nothing: what is old goes by itself."""
-    for attempt in range(1, task.attempt + 1):
-        folder = _incoming(task.model_copy(update={"attempt": attempt}), process_type)
-        if folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+def own_address(seen_from: str) -> str:
+    """This computer's address on the way to another one; its name where there is no way. Asks the name service.
+
+    No packet is sent: connecting a datagram socket only chooses the way.
+    """
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(seen_from, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(where)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return platform.node()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _last_port(folder: Path) -> int:
@@ -250,8 +260,3 @@ def _last_port(folder: Path) -> int:
 
 def _remember_port(folder: Path, port: int) -> None:
     (folder / "port").write_text(str(port), "ascii")
-
-
-def _path(uri: str) -> Path:
-    """The path of a `file:` address made on this computer."""
-    return Path(url2pathname(urlsplit(uri).path))

@@ -6,13 +6,13 @@ is taken over by `services.acceptance`.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from vidproc_desktop.domain.library import FileRecord
+from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.errors import UserFacingError
 from vidproc_desktop.services.ports import FileExchange
 from vidproc_desktop.services.spawn import Background
@@ -44,6 +44,8 @@ class Lending:
         self._is_ready = asyncio.Event()
         self._background = Background()
         self._lent: dict[TaskKey, AnyWorkTask] = {}
+        self._files: set[FileId] = set()
+        """Of which the exchange may have something."""
 
     @property
     def exchange(self) -> FileExchange | None:
@@ -119,6 +121,7 @@ class Lending:
             # The parts were taken away meanwhile, as they are when the film is done: whoever gets the task says so.
             _log.info("the parts of file %s are not there: %s", task.file_id, error)
             remote = await exchange.grant(task, None)
+        self._files.add(file.file_id)
         for process_type in _process_types(task):
             self._lent[_key(task, process_type)] = task
         lent = task.model_copy(
@@ -141,6 +144,14 @@ class Lending:
 
     # ------------------------------------------------------------ the end of it
 
+    def look_at(self, file: FileRecord, _changed: Sequence[TaskRecord] | None) -> None:
+        """Of a file that is finished nothing needs to stay with the exchange."""
+        exchange = self._exchange
+        if exchange is None or file.file_id not in self._files or not file.is_finished:
+            return
+        self._files.discard(file.file_id)
+        self._background.spawn(_forget(exchange, file.file_id), f"forget {file.file_id}")
+
     def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         """Nobody wants what this attempt, or an earlier one, has handed over or still will."""
         exchange, key = self._exchange, _key(task, process_type)
@@ -150,6 +161,13 @@ class Lending:
         if lent is not None and lent.attempt <= task.attempt:
             del self._lent[key]
         self._background.spawn(_discard(exchange, task, process_type), f"discard what came for {key[0]}")
+
+
+async def _forget(exchange: FileExchange, file_id: FileId) -> None:
+    try:
+        await exchange.forget(file_id)
+    except UserFacingError as error:
+        _log.info("what the exchange has of %s stays for now: %s", file_id, error.title)
 
 
 async def _discard(exchange: FileExchange, task: AnyWorkTask, process_type: ProcessType) -> None:

@@ -70,6 +70,7 @@ class Session:
         self._previews = Previews(ports.previewer, self.events, options.data_directory / "previews")
         self._health = BrokerHealth(BrokerState.STOPPED, "Not started.", time.time())
         self._lending = Lending(self._notice)
+        self._catalogue.watch(self._lending.look_at)
         self._controls = Controls(self._background)
         self._worker_count = options.worker_count
         self._transport: Transport | None = None

@@ -37,7 +37,11 @@ _APPEARANCE_WORDS = {
     Appearance.LIGHT: "Light",
     Appearance.DARK: "Dark",
 }
-_EXCHANGE_WORDS = {"shared": "A shared folder"}
+_EXCHANGE_WORDS = {
+    "shared": "A shared folder",
+    "media_server": "This computer's media server",
+    "s3": "A bucket (S3)",
+}
 
 
 class SettingsDialog(QDialog):

@@ -78,16 +78,7 @@ class TaskConsumer:
         self._clock = SequenceClock()
         self._heart = Heart(parts.identity, self._standing, self._turns, parts.outlet, parts.feed)
         config = parts.config
-        self._crew = Crew(
-            CrewOptions(
-                parts.identity.worker_id,
-                parts.work.kind,
-                config.slots,
-                parts.jobs,
-                config.memory_limit_bytes,
-                config.remote_folder,
-            )
-        )
+        self._crew = Crew(CrewOptions.of(parts.identity.worker_id, parts.work.kind, config, parts.jobs))
         self._previews = Previewer(self._crew.preview_executor, config)
         self._accepter = Accepter(self._crew.prober, config)
         self._deliveries: set[asyncio.Task[None]] = set()

@@ -3,7 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from workers.config import WorkerConfig
 from workers.runtime.executor import Executor, ExecutorOptions
 from workers.runtime.previewing import STOP_LIMIT_S
 
@@ -20,6 +22,11 @@ class CrewOptions:
     memory_limit_bytes: int | None
     stand_ins: Path | None = None
     """Below it lie stand-ins of other computers' files."""
+
+    @classmethod
+    def of(cls, worker_id: str, kind: str, config: WorkerConfig, jobs: str) -> Self:
+        """As a worker's settings say."""
+        return cls(worker_id, kind, config.slots, jobs, config.memory_limit_bytes, config.remote_folder)
 
 
 class Crew:

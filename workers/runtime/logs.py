@@ -101,7 +101,7 @@ def open_log(folder: Path, name: str, level: str, *, to_stderr: bool) -> Path:
         handler.addFilter(ContextFilter())
         root.addHandler(handler)
     root.setLevel(level)
-    for noisy in ("aiormq", "aio_pika", "asyncio"):
+    for noisy in ("aiormq", "aio_pika", "asyncio", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("aiormq.connection").setLevel(
         logging.CRITICAL

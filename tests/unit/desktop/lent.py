@@ -33,6 +33,7 @@ class MemoryExchange:
         self.granted: list[tuple[AnyWorkTask, Path | None]] = []
         self.received_for: list[AnyWorkTask] = []
         self.discarded: list[tuple[str, ProcessType, str | None, int]] = []
+        self.forgotten: list[str] = []
         self.starts = 0
         self.is_closed = False
         self.gate: asyncio.Event | None = None
@@ -63,6 +64,9 @@ class MemoryExchange:
         if self.is_lost:
             raise LookupError("video.mp4 was never handed over")
         return Path("/out/.vidproc/staged")
+
+    async def forget(self, file_id: str) -> None:
+        self.forgotten.append(file_id)
 
     async def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         self.discarded.append((task.file_id, process_type, task.part, task.attempt))
