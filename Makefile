@@ -47,7 +47,7 @@ test-storage:
 
 test-hosts:
 	@$(TESTING)
-	@VIDPROC_TEST_FILM_S=600 VIDPROC_TEST_CUT_S=90 $(BIN)/python -m pytest -s tests/hosts $(ARGS)
+	@HOSTS_FILM_S=600 HOSTS_CUT_S=90 $(BIN)/python -m pytest -s tests/hosts $(ARGS)
 
 mutants:
 	@$(TESTING)

@@ -29,8 +29,8 @@ pytestmark = [
     pytest.mark.timeout(3600),
 ]
 
-FILM_S: Final = int(os.environ.get("VIDPROC_TEST_FILM_S", "24"))
-CUT_S: Final = float(os.environ.get("VIDPROC_TEST_CUT_S", "8"))
+FILM_S: Final = int(os.environ.get("HOSTS_FILM_S", "24"))
+CUT_S: Final = float(os.environ.get("HOSTS_CUT_S", "8"))
 SEGMENT_S: Final = 30 if FILM_S > 120 else 3
 LIMIT_S: Final = 120 + 6 * FILM_S + CUT_S
 PORT: Final = 5672
