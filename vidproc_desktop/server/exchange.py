@@ -146,14 +146,7 @@ class MediaServerExchange:
                 )
                 for one in reads
             ),
-            writes=tuple(
-                WriteGrant(
-                    name=name,
-                    url=self._address(WRITE_PATH, _may_write(task, name, expires_at)),
-                    is_resumable=True,
-                )
-                for name in objects_to_write(task)
-            ),
+            writes=self._writes(task, expires_at),
             certificate_sha256=kept.fingerprint if self._options.use_tls else None,
         )
 
@@ -171,6 +164,16 @@ class MediaServerExchange:
 
     async def forget(self, file_id: FileId) -> None:
         """See `FileExchange`: nothing is kept elsewhere than with the attempts."""
+
+    def _writes(self, task: AnyWorkTask, expires_at: float) -> tuple[WriteGrant, ...]:
+        return tuple(
+            WriteGrant(
+                name=name,
+                url=self._address(WRITE_PATH, _may_write(task, name, expires_at)),
+                is_resumable=True,
+            )
+            for name in objects_to_write(task)
+        )
 
     def _take_port(self, port: int) -> None:
         self._port = port
