@@ -38,6 +38,12 @@ _LARGE_PICTURE_PX = 1_500_000
 _FEW_SAMPLES = 8
 """So many samples have to do for pictures above that size."""
 
+_HOLD_BACK = frozenset({"h264", "hevc"})
+"""Their decoders keep pictures until later ones have come; told that nothing comes any more, they give them at once."""
+
+_PROGRESSIVE = 1
+"""AV_FIELD_PROGRESSIVE. Otherwise the second field of a picture may be in the packet behind it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampledFrame:
@@ -143,7 +149,7 @@ def sample_frames(
         stream = _open_decoder(container, scan.stream_index, threads)
         if scan.count > affordable_pictures(scan, stream.codec_context.width * stream.codec_context.height):
             stream.codec_context.skip_frame = "NONREF"  # what no other picture needs; the rest stays exact
-        walk = _Walk(container, stream, scan.keyframe_pts)
+        walk = _Walk(container, stream, scan, targets, opened.frames if opened else ())
         for target, following in zip(targets, [*targets[1:], None], strict=True):
             frame = known.get(target) or walk.frame_at(target, following)
             if frame is None or frame.pts is None:
@@ -168,21 +174,49 @@ def _open_decoder(container: av.container.InputContainer, index: int, threads: i
 
 
 class _Walk:
-    """Goes forward through a stream from target to target and seeks only past keyframes it need not decode."""
+    """Goes forward through a stream from target to target and seeks only past keyframes it need not decode.
+
+    Args:
+        container: open.
+        stream: in it, its decoder set up.
+        scan: of the stream.
+        targets: everything that will be asked for, ascending.
+        decoded: what was decoded last from where the container and the decoder now are; the walk goes on behind it.
+    """
 
     def __init__(
-        self, container: av.container.InputContainer, stream: VideoStream, keyframe_pts: Sequence[int]
+        self,
+        container: av.container.InputContainer,
+        stream: VideoStream,
+        scan: PacketScan,
+        targets: Sequence[int],
+        decoded: Sequence[VideoFrame],
     ) -> None:
         self._container = container
         self._stream = stream
-        self._keyframe_pts = keyframe_pts
+        self._keyframe_pts = scan.keyframe_pts
+        self._targets = targets
         self._frames: Iterator[VideoFrame] | None = None
         self._position = 0
+        self._was_cut = False
+        reached = [frame.pts for frame in decoded if frame.pts is not None]
+        if reached and len(reached) == len(decoded):
+            self._position = max(reached)
+            self._frames = _intact_frames(container, stream, _MAX_PACKETS_PER_TARGET)
 
     def frame_at(self, target: int, following: int | None) -> VideoFrame | None:
         """The first intact frame from `target` on and before `following`; None when there is none to be reached."""
-        if self._frames is None or self._is_keyframe_ahead(target):
-            self._frames = self._seek(target)
+        if self._frames is None or target <= self._position or self._is_keyframe_ahead(target):
+            self._frames = self._seek(target, self._last_before_keyframe(target))
+        frame = self._next(target, following)
+        if (
+            frame is None and self._was_cut
+        ):  # damaged, or not where the scan says: what comes behind it may do
+            self._frames = self._seek(target, None)
+            frame = self._next(target, following)
+        return frame
+
+    def _next(self, target: int, following: int | None) -> VideoFrame | None:
         for frame in self._frames or ():
             if frame.pts is None:
                 continue
@@ -198,24 +232,44 @@ class _Walk:
         at = bisect_right(self._keyframe_pts, target) - 1
         return at >= 0 and self._keyframe_pts[at] > self._position
 
-    def _seek(self, target: int) -> Iterator[VideoFrame] | None:
+    def _last_before_keyframe(self, target: int) -> int | None:
+        """The last target that is reached without another seek; None where the decoder has to be fed on behind it."""
+        context = self._stream.codec_context
+        if context.codec.canonical_name not in _HOLD_BACK or context.field_order != _PROGRESSIVE:
+            return None
+        behind = bisect_right(self._keyframe_pts, target)
+        if behind == len(self._keyframe_pts):
+            return self._targets[-1]
+        return self._targets[bisect_left(self._targets, self._keyframe_pts[behind]) - 1]
+
+    def _seek(self, target: int, last: int | None) -> Iterator[VideoFrame] | None:
+        self._was_cut = last is not None
         try:
             self._container.seek(target, stream=self._stream, backward=True)
         except av.FFmpegError:
             return None  # not seekable; the caller decodes from the beginning instead
-        return _intact_frames(self._container, self._stream, _MAX_PACKETS_PER_TARGET)
+        return _intact_frames(self._container, self._stream, _MAX_PACKETS_PER_TARGET, last)
 
 
 def _intact_frames(
-    container: av.container.InputContainer, stream: VideoStream, max_packets: int | None
+    container: av.container.InputContainer,
+    stream: VideoStream,
+    max_packets: int | None,
+    last: int | None = None,
 ) -> Iterator[VideoFrame]:
-    """Frames from the current position on, damaged ones left out, the decoder's last ones included."""
+    """Frames from the current position on, damaged ones left out, the decoder's last ones included.
+
+    With `last`, the picture of that timestamp is the last one that is decoded; everything it refers to is before it.
+    """
     for packet in islice(packets(container, DemuxErrors(), (stream,)), max_packets):
+        pts = packet.pts
         try:
             frames = stream.decode(packet)
         except av.FFmpegError:
             continue  # a damaged packet; the frames after it may be whole
         yield from (frame for frame in frames if not frame.is_corrupt)
+        if last is not None and pts == last:
+            break
     try:
         yield from (frame for frame in stream.decode(None) if not frame.is_corrupt)
     except av.FFmpegError:
