@@ -7,6 +7,7 @@ here; `make test-hosts` takes ten minutes of film and 90 s.
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Final
 import av
 import pytest
 
-from resources.sample_maker import SampleSpec, make_sample
+from resources.sample_maker import SampleSpec, ffmpeg_program, make_sample
 from tests.e2e.command_line import environment, wait_until
 from tests.fixtures.bound_process import BoundProcess
 from tests.fixtures.hosts import Host, Network, why_unavailable
@@ -31,6 +32,7 @@ pytestmark = [
 
 FILM_S: Final = int(os.environ.get("HOSTS_FILM_S", "24"))
 CUT_S: Final = float(os.environ.get("HOSTS_CUT_S", "8"))
+SHORT_S: Final = 24
 SEGMENT_S: Final = 30 if FILM_S > 120 else 3
 LIMIT_S: Final = 120 + 6 * FILM_S + CUT_S
 PORT: Final = 5672
@@ -111,10 +113,11 @@ def _finished_segments(cluster: Cluster) -> int:
     return len(list(folder.glob("parts-*/segment-0*.json")))
 
 
-def _packets(path: Path) -> list[tuple[int | None, int | None]]:
+def _times(path: Path) -> list[int]:
+    """When each picture is shown; lengths are not compared, MP4 keeps those of the decoding order."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
-        return sorted((packet.pts, packet.duration) for packet in container.demux(video) if packet.size)
+        return sorted(packet.pts for packet in container.demux(video) if packet.pts is not None)
 
 
 def _decoded(path: Path) -> int:
@@ -122,10 +125,23 @@ def _decoded(path: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
+def _make_film(path: Path) -> None:
+    """A long one is a short one again and again: the fractal takes ever longer."""
+    short = SampleSpec(width_px=192, height_px=108, duration_s=min(FILM_S, SHORT_S), keyframe_every=25)
+    if FILM_S <= SHORT_S:
+        make_sample(path, short)
+        return
+    once = path.with_name("once.mp4")
+    make_sample(once, short)
+    loop = ["-stream_loop", str(FILM_S // SHORT_S - 1), "-i", str(once), "-c", "copy", "-fflags", "+genpts"]
+    subprocess.run([ffmpeg_program(), "-v", "error", *loop, str(path)], check=True)
+    once.unlink()
+
+
 def test_a_film_over_hosts_that_share_nothing_and_one_is_cut_off(cluster: Cluster) -> None:
     desk = cluster.folder / "desk"
     film = desk / "film.mp4"
-    make_sample(film, SampleSpec(width_px=192, height_px=108, duration_s=FILM_S, keyframe_every=25))
+    _make_film(film)
     before = hashlib.sha256(film.read_bytes()).hexdigest()
     desktop = _start_desktop(cluster, film)
     try:
@@ -145,8 +161,8 @@ def test_a_film_over_hosts_that_share_nothing_and_one_is_cut_off(cluster: Cluste
     assert all(check["passed"] for check in report["checks"])
     assert report["segments"] >= FILM_S // SEGMENT_S - 1
     assert report["segment_workers"] >= 2
-    assert _packets(video) == _packets(film)
-    assert _decoded(video) == FILM_S * 25
+    assert _times(video) == _times(film)
+    assert _decoded(video) == _decoded(film) == FILM_S * 25
     assert not (out / ".vidproc").exists()
     assert (out / f"{video.stem}.metadata.json").exists()
     assert hashlib.sha256(film.read_bytes()).hexdigest() == before
