@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -14,6 +17,8 @@ import pytest
 import urllib3
 from obstore.store import S3Store
 
+from resources.sample_maker import SampleSpec
+from tests.e2e.command_line import running, sample, vidproc
 from tests.fixtures.bucket_server import BucketServer, why_unavailable
 from vidproc_desktop.bucket import BucketExchange, BucketOptions
 from vidproc_desktop.bucket import exchange as exchange_module
@@ -326,3 +331,43 @@ async def _as_soon_as_there(exchange: BucketExchange, task: AnyWorkTask) -> Remo
             return await exchange.grant(task, None)
         except UserFacingError:
             await asyncio.sleep(0.05)
+
+
+def test_a_film_in_parts_goes_through_the_bucket(
+    server: BucketServer, broker_vhost: str, tmp_path: Path
+) -> None:
+    """The real program and a worker that never opens the files itself."""
+    film = sample(
+        tmp_path, SampleSpec(width_px=192, height_px=108, duration_s=9, keyframe_every=25), "film.mp4"
+    )
+    settings: dict[str, Any] = {
+        "VIDPROC_FILE_EXCHANGE": "s3",
+        "VIDPROC_S3_BUCKET": BUCKET,
+        "VIDPROC_S3_ENDPOINT": server.endpoint,
+        "VIDPROC_S3_ACCESS_KEY": server.access_key,
+        "VIDPROC_S3_SECRET_KEY": server.secret_key,
+        "VIDPROC_SEGMENT_FROM_SECONDS": "6",
+        "VIDPROC_SEGMENT_SECONDS": "3",
+    }
+    with running(
+        "worker",
+        "--data-dir",
+        tmp_path / "elsewhere",
+        VIDPROC_RABBITMQ_URL=broker_vhost,
+        VIDPROC_DIRECT_FILES="never",
+    ) as worker:
+        ended = vidproc(
+            *("enhance", film, "-o", tmp_path / "out", "--data-dir", tmp_path / "data", "--json"),
+            *("--broker", broker_vhost, "--workers", "0"),
+            **settings,
+        )
+        os.kill(worker.process.pid, signal.SIGTERM)
+        worker.end()
+    assert ended.code == 0, ended.err
+    (finished,) = ended.of("finished")
+    report = json.loads(Path(finished["report"]).read_text("utf-8"))
+    assert report["segments"] == 3
+    assert report["output_sha256"] == hashlib.sha256(Path(finished["output"]).read_bytes()).hexdigest()
+    assert not (tmp_path / "out" / ".vidproc").exists()
+    left = [meta["path"] for batch in obstore.list(store_of(server), "vidproc") for meta in batch]
+    assert left == [], "nothing of a finished file stays in the bucket"

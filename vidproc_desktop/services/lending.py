@@ -6,7 +6,7 @@ is taken over by `services.acceptance`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
+TIDY_LIMIT_S: Final = 3.0
+"""What is no longer wanted is cleared away when the program ends, as far as that goes quickly."""
 
 type TaskKey = tuple[FileId, ProcessType, PartName | None]
 
@@ -44,6 +46,7 @@ class Lending:
         self._is_ready = asyncio.Event()
         self._background = Background()
         self._lent: dict[TaskKey, AnyWorkTask] = {}
+        self._tidying: set[asyncio.Task[None]] = set()
         self._files: set[FileId] = set()
         """Of which the exchange may have something."""
 
@@ -72,6 +75,8 @@ class Lending:
 
     async def aclose(self) -> None:
         """Stop what was opened. Results that were handed over stay for the next time."""
+        if self._tidying:
+            await asyncio.wait(tuple(self._tidying), timeout=TIDY_LIMIT_S)
         await self._background.aclose()
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -150,7 +155,7 @@ class Lending:
         if exchange is None or file.file_id not in self._files or not file.is_finished:
             return
         self._files.discard(file.file_id)
-        self._background.spawn(_forget(exchange, file.file_id), f"forget {file.file_id}")
+        self._tidy(_forget(exchange, file.file_id), f"forget {file.file_id}")
 
     def discard(self, task: AnyWorkTask, process_type: ProcessType) -> None:
         """Nobody wants what this attempt, or an earlier one, has handed over or still will."""
@@ -160,7 +165,12 @@ class Lending:
         lent = self._lent.get(key)
         if lent is not None and lent.attempt <= task.attempt:
             del self._lent[key]
-        self._background.spawn(_discard(exchange, task, process_type), f"discard what came for {key[0]}")
+        self._tidy(_discard(exchange, task, process_type), f"discard what came for {key[0]}")
+
+    def _tidy(self, work: Coroutine[object, object, None], name: str) -> None:
+        tidying = self._background.spawn(work, name)
+        self._tidying.add(tidying)
+        tidying.add_done_callback(self._tidying.discard)
 
 
 async def _forget(exchange: FileExchange, file_id: FileId) -> None:

@@ -153,3 +153,22 @@ async def test_addresses_that_no_message_can_hold_are_left_out(lent: Lent) -> No
     lent.add()
     await until(lambda: bool(lent.broker.published))
     assert lent.broker.published[0][0].remote is None
+
+
+async def test_of_a_file_that_is_finished_nothing_stays_with_the_exchange(lent: Lent) -> None:
+    lent.catalogue.watch(lent.lending.look_at)
+    await lent.open()
+    lent.outbox.use(lent.broker)
+    lent.add()
+    await until(lambda: bool(lent.broker.published))
+    file = lent.catalogue.get(FILE)
+    assert file is not None
+    half = with_record(file, replace(file.metadata, status=Status.COMPLETED))
+    lent.catalogue.put(half)
+    await settle()
+    assert lent.exchange.forgotten == []
+    lent.catalogue.put(with_record(half, replace(half.enhancement, status=Status.FAILED)))
+    await until(lambda: lent.exchange.forgotten == [FILE])
+    lent.catalogue.put(file)
+    await settle()
+    assert lent.exchange.forgotten == [FILE]
