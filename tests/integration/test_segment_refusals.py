@@ -21,12 +21,12 @@ from workers.media.planning import Known, plan_run
 from workers.media.probe import examine
 from workers.media.quick_analysis import quick_analysis
 from workers.media.segment_fitness import plan_obstacle, source_obstacle
-from workers.media.side_files import SCAN_NAME, TABLES_NAME
 from workers.media.tables import tables_of
 from workers.protocol.report import NoteCode
 from workers.protocol.segments import SegmentPlan
 from workers.protocol.settings import EncoderSpeed, EnhancementSettings
 from workers.protocol.states import ErrorCode
+from workers.protocol.transfers import SCAN, TABLES
 
 COUNT = 60
 TIMES = [3003 * number for number in range(COUNT)]
@@ -187,7 +187,7 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lose, flip])
-@pytest.mark.parametrize("name", [SCAN_NAME, TABLES_NAME])
+@pytest.mark.parametrize("name", [SCAN, TABLES])
 def test_side_files_that_are_missing_or_damaged(
     tmp_path: Path, name: str, damage: Callable[[Path], None]
 ) -> None:

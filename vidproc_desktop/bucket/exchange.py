@@ -5,7 +5,6 @@ in the bucket until it was taken over; what nobody took goes after a while.
 """
 
 import asyncio
-import hashlib
 import logging
 import platform
 from collections.abc import Sequence
@@ -18,13 +17,16 @@ from vidproc_desktop.bucket.keys import Keys
 from vidproc_desktop.bucket.options import BucketOptions
 from vidproc_desktop.bucket.storage import Storage
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
-from vidproc_desktop.services.exchange_objects import (
+from vidproc_desktop.services.exchange_folders import (
     files_to_read,
-    objects_to_write,
-    validity_s,
-    writer_of,
+    incoming_folder,
+    is_whole,
+    remove_incoming,
+    sha256_of,
+    unreadable_parts,
 )
-from vidproc_desktop.services.incoming_folders import incoming_folder, local_path, remove_incoming
+from vidproc_desktop.services.exchange_objects import objects_to_write, validity_s, writer_of
+from vidproc_desktop.services.file_uris import local_path
 from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
@@ -88,10 +90,11 @@ class BucketExchange:
         """See `FileExchange`. While the source is being stored, it says how far that is."""
         await self._have_source(task)
         seconds = validity_s(task)
-        reads = [
-            await self._offer(task, path, seconds)
-            for path in await asyncio.to_thread(files_to_read, task, parts_folder)
-        ]
+        try:
+            paths = await asyncio.to_thread(files_to_read, task, parts_folder)
+        except OSError as error:
+            raise unreadable_parts(error) from error
+        reads = [await self._offer(task, path, seconds) for path in paths]
         writes = [
             WriteGrant(name=name, url=await self._storage.sign("PUT", key, seconds))
             for name in objects_to_write(task)
@@ -210,11 +213,7 @@ class BucketExchange:
             if key not in self._stored and await self._storage.size(key) != size_bytes:
                 await self._storage.upload(path, size_bytes, key, lambda _: None)
         except OSError as error:
-            raise UserFacingError(
-                UserErrorCode.FOLDER_NOT_WRITABLE,
-                "What was prepared for a file cannot be read.",
-                detail=str(error),
-            ) from error
+            raise unreadable_parts(error) from error
         self._stored.add(key)
         url = await self._storage.sign("GET", key, seconds)
         return ReadGrant(name=path.name, url=url, size_bytes=size_bytes, sha256=sha256)
@@ -224,8 +223,7 @@ class BucketExchange:
         found = path.stat()
         state = (str(path), found.st_size, found.st_mtime_ns)
         if state not in self._digests:
-            with path.open("rb") as file:
-                self._digests[state] = hashlib.file_digest(file, "sha256").hexdigest()
+            self._digests[state] = sha256_of(path)
         return self._digests[state], found.st_size
 
     async def _clean(self, now: float) -> None:
@@ -247,7 +245,4 @@ def _on_its_way(upload: _Upload) -> UserFacingError:
 
 def _is_there(path: Path, expected: SentObject) -> bool:
     """True for what was fetched before. Does file I/O."""
-    if not path.is_file() or path.stat().st_size != expected.size_bytes:
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == expected.sha256
+    return path.is_file() and is_whole(path, expected)

@@ -1,13 +1,11 @@
 """How far a file is, in one number and a few words. Pure."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from vidproc_desktop.domain.library import FileRecord, TaskRecord
 from vidproc_desktop.domain.segment_cells import SegmentCount, segment_count
+from vidproc_desktop.services.file_uris import path_of
 from workers.protocol.states import ProcessType, Stage, Status
 
 _STAGE_WORDS: Final = {
@@ -112,5 +110,5 @@ def places(file: FileRecord) -> dict[str, str]:
 
 def local_path(uri: str) -> str:
     """Path of a `file:` URI; any other address as it is."""
-    parts = urlsplit(uri)
-    return str(Path(url2pathname(parts.path))) if parts.scheme == "file" else uri
+    path = path_of(uri)
+    return uri if path is None else str(path)

@@ -9,6 +9,9 @@ from workers.protocol.segments import ANALYSIS, ASSEMBLY, PartName, segment_numb
 from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ErrorCode, ProcessType, Stage, Status
 
+type TaskKey = tuple[FileId, ProcessType, PartName | None]
+"""Which task, whatever attempt; without a part the one of the whole file."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:

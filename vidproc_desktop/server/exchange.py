@@ -1,7 +1,6 @@
 """`FileExchange` over this computer's media server: signed addresses out, finished objects in."""
 
 import asyncio
-import hashlib
 import ipaddress
 import platform
 import socket
@@ -19,13 +18,15 @@ from vidproc_desktop.server.child import ServerConfig
 from vidproc_desktop.server.claims import ReadClaims, WriteClaims, sign
 from vidproc_desktop.server.media import READ_PATH, WRITE_PATH
 from vidproc_desktop.server.process import MediaServerProcess, ServerCommand
-from vidproc_desktop.services.exchange_objects import (
+from vidproc_desktop.services.exchange_folders import (
     files_to_read,
-    objects_to_write,
-    validity_s,
-    writer_of,
+    incoming_folder,
+    is_whole,
+    remove_incoming,
+    unreadable_parts,
 )
-from vidproc_desktop.services.incoming_folders import incoming_folder, local_path, remove_incoming
+from vidproc_desktop.services.exchange_objects import objects_to_write, validity_s, writer_of
+from vidproc_desktop.services.file_uris import local_path
 from workers.protocol.messages import AnyWorkTask
 from workers.protocol.model import FileId
 from workers.protocol.states import ProcessType
@@ -124,11 +125,7 @@ class MediaServerExchange:
         try:
             reads = await asyncio.to_thread(_found, task, parts_folder, expires_at)
         except OSError as error:
-            raise UserFacingError(
-                UserErrorCode.FOLDER_NOT_WRITABLE,
-                "What was prepared for a file cannot be read.",
-                detail=str(error),
-            ) from error
+            raise unreadable_parts(error) from error
         source = ReadClaims(
             path=str(local_path(task.source.uri)),
             size_bytes=task.source.size_bytes,
@@ -222,11 +219,7 @@ def _check(folder: Path, sent: Sequence[SentObject]) -> None:
     for one in sent:
         path = folder / one.name
         try:
-            with path.open("rb") as file:
-                is_it = (
-                    path.stat().st_size == one.size_bytes
-                    and hashlib.file_digest(file, "sha256").hexdigest() == one.sha256
-                )
+            is_it = is_whole(path, one)
         except FileNotFoundError as error:
             raise LookupError(f"{one.name} was never handed over as a whole") from error
         if not is_it:

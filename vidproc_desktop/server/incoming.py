@@ -6,7 +6,6 @@ another worker may have been given the same attempt.
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 import threading
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from vidproc_desktop.services.exchange_folders import sha256_of
 
 RESERVE_BYTES: Final = 100_000_000
 """A disk is never filled to its end: the program that publishes what came needs room for its documents."""
@@ -119,8 +120,7 @@ def standing(target: Path) -> Standing:
     with contextlib.suppress(FileNotFoundError):
         return Standing(partial_path(target).stat().st_size)
     try:
-        with target.open("rb") as file:
-            return Standing(target.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return Standing(target.stat().st_size, sha256_of(target))
     except FileNotFoundError:
         return Standing(0)
 
@@ -183,9 +183,7 @@ class Writing:
         if block.is_last and self._added == block.size_bytes:
             os.fsync(self._file)
             self.close()
-            with partial.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != block.sha256:
+            if sha256_of(partial) != block.sha256:
                 partial.unlink()
                 raise WrongDigest
             partial.replace(self._target)

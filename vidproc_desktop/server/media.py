@@ -31,11 +31,11 @@ from vidproc_desktop.server.incoming import (
     WrongOffset,
     standing,
 )
-from vidproc_desktop.server.ranges import UnusableRange, digest_header, read_range, written_block
+from vidproc_desktop.server.ranges import UnusableRange, read_range, written_block
+from workers.protocol.transfers import OFFSET_HEADER, digest_header
 
 READ_PATH: Final = "/v1/read"
 WRITE_PATH: Final = "/v1/write"
-OFFSET: Final = "Upload-Offset"
 STALL_S: Final = 60.0
 """A peer that takes or gives nothing for so long is dropped; it comes back and goes on where it was."""
 PIECE_BYTES: Final = 1 << 20
@@ -100,7 +100,7 @@ class _Service:
         except RefusedAddress as error:
             return _said(403, str(error))
         there = await asyncio.to_thread(standing, _target(claims))
-        headers = {OFFSET: str(there.offset)}
+        headers = {OFFSET_HEADER: str(there.offset)}
         if there.sha256 is not None:
             headers["Repr-Digest"] = digest_header(there.sha256)
         return Response(headers=headers)
@@ -128,17 +128,17 @@ class _Service:
             return _said(507 if error.errno in _FULL else 500, "The disk refused it.")
         except ClientDisconnect:
             return _said(400, "The connection broke.")  # nobody reads it; what came is kept
-        return Response(status_code=201 if block.is_last else 200, headers={OFFSET: str(offset)})
+        return Response(status_code=201 if block.is_last else 200, headers={OFFSET_HEADER: str(offset)})
 
 
 def _answer(error: Exception) -> Response:
     match error:
         case WrongOffset():
-            return _said(409, "Other bytes come next.", {OFFSET: str(error.offset)})
+            return _said(409, "Other bytes come next.", {OFFSET_HEADER: str(error.offset)})
         case BeingWritten():
             return _said(423, "The object is being written by somebody else.")
         case WrongDigest():
-            return _said(422, "Other bytes came than were sent.", {OFFSET: "0"})
+            return _said(422, "Other bytes came than were sent.", {OFFSET_HEADER: "0"})
         case TooLarge():
             return _said(413, "The object is larger than was allowed.")
         case NoRoom():

@@ -73,11 +73,6 @@ def written_block(content_range: str | None, length: str | None, digest: str | N
     return block
 
 
-def digest_header(sha256: str) -> str:
-    """`Repr-Digest` of a whole object."""
-    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode('ascii')}:"
-
-
 def _sha256(header: str | None) -> str | None:
     found = None if header is None else _DIGEST.search(header)
     if found is None:

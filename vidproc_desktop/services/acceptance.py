@@ -13,13 +13,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from vidproc_desktop.domain.library import TaskRecord
+from vidproc_desktop.domain.library import TaskKey, TaskRecord
 from vidproc_desktop.domain.parts import is_current
 from vidproc_desktop.domain.tasks import is_result_wanted, rejected
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.services.catalogue import Catalogue
 from vidproc_desktop.services.dispatch import Dispatch
-from vidproc_desktop.services.lending import Lending, TaskKey, path_of
+from vidproc_desktop.services.file_uris import path_of
+from vidproc_desktop.services.lending import Lending
 from vidproc_desktop.services.ports import Accepter, FileExchange, LibraryStore
 from vidproc_desktop.services.spawn import durable
 from vidproc_desktop.services.task_messages import TaskTerms, task_message

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vidproc_desktop.domain.aggregate import with_record
-from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskRecord
+from vidproc_desktop.domain.library import AttemptRecord, FileRecord, TaskKey, TaskRecord
 from vidproc_desktop.domain.parts import (
     Step,
     after_end,
@@ -45,13 +45,11 @@ from vidproc_desktop.services.spawn import durable
 from vidproc_desktop.services.worker_pool import WorkerPool
 from workers.protocol.messages import ControlMessage, StatusMessage
 from workers.protocol.model import FileId, WorkerId
-from workers.protocol.segments import PartName
-from workers.protocol.states import ControlAction, ProcessType, Status
+from workers.protocol.states import ControlAction, Status
 
 _log = logging.getLogger(__name__)
 
 REMIND_EVERY_S: Final = 5.0
-type _TaskKey = tuple[FileId, ProcessType, PartName | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +88,9 @@ class Dispatch:
         self._outbox = outbox
         self._rules = rules
         self._control = control
-        self._failures: dict[_TaskKey, list[AttemptRecord]] = {}
-        self._reminded: dict[_TaskKey, float] = {}
-        self._doubled: set[_TaskKey] = set()
+        self._failures: dict[TaskKey, list[AttemptRecord]] = {}
+        self._reminded: dict[TaskKey, float] = {}
+        self._doubled: set[TaskKey] = set()
         """Parts of which an older attempt still runs beside the newest."""
 
     def apply(self, status: StatusMessage) -> asyncio.Future[None] | None:
@@ -285,7 +283,7 @@ class Dispatch:
             self._remind((FileId(status.file_id), status.process_type, status.part), status.attempt)
         return None
 
-    def _remind(self, key: _TaskKey, attempt: int) -> None:
+    def _remind(self, key: TaskKey, attempt: int) -> None:
         """Tell the workers again, at most every few seconds, that this task is not wanted any more."""
         now = time.monotonic()
         if now - self._reminded.get(key, float("-inf")) < REMIND_EVERY_S:
@@ -295,7 +293,7 @@ class Dispatch:
         self._reminded[key] = now
         self._send_cancel(key, attempt)
 
-    def _send_cancel(self, key: _TaskKey, attempt: int) -> None:
+    def _send_cancel(self, key: TaskKey, attempt: int) -> None:
         """This attempt and those before; one that the user asks for later is not meant."""
         file_id, process_type, part = key
         self._control(
@@ -310,7 +308,7 @@ class Dispatch:
         )
 
 
-def _key(task: TaskRecord) -> _TaskKey:
+def _key(task: TaskRecord) -> TaskKey:
     return task.file_id, task.process_type, task.part
 
 

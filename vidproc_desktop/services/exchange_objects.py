@@ -1,6 +1,5 @@
 """What an exchange offers for a task: which objects it may read and write, where they arrive, for how long. Pure."""
 
-from pathlib import Path
 from typing import Final
 
 from workers.protocol.messages import AnalysisTask, AnyWorkTask, AssemblyTask, FileTask, SegmentTask
@@ -11,9 +10,11 @@ from workers.protocol.transfers import (
     METADATA,
     POSTER,
     REPORT,
+    SCAN,
     SEGMENT_PLAN,
     SEGMENT_RECORD,
     SEGMENT_VIDEO,
+    TABLES,
     THUMBNAIL,
     VIDEO,
     ObjectName,
@@ -23,8 +24,6 @@ WAITING_S: Final = 86_400.0
 """A task may wait this long in a queue before its time begins to count."""
 LONGEST_S: Final = 7 * 86_400.0
 """No address holds longer; S3 knows no longer ones either."""
-_SIDE_FILES: Final = ("scan.bin", "tables.bin")
-_SEGMENT_PREFIX: Final = "segment-"
 _INCOMING_PREFIX: Final = "incoming-"
 
 _ENHANCEMENT: Final = (VIDEO, REPORT, POSTER)
@@ -41,7 +40,7 @@ def objects_to_write(task: AnyWorkTask) -> tuple[ObjectName, ...]:
                 *(_METADATA if ProcessType.METADATA_EXTRACTION in wanted else ()),
             )
         case AnalysisTask():
-            return (SEGMENT_PLAN, *_SIDE_FILES)
+            return (SEGMENT_PLAN, SCAN, TABLES)
         case SegmentTask():
             return (SEGMENT_VIDEO, SEGMENT_RECORD)
         case AssemblyTask():
@@ -52,28 +51,6 @@ def writer_of(task: AnyWorkTask, name: ObjectName) -> ProcessType:
     """Which process hands the object over: a file task may be for both."""
     is_metadata = isinstance(task, FileTask) and name in _METADATA
     return ProcessType.METADATA_EXTRACTION if is_metadata else ProcessType.VIDEO_ENHANCEMENT
-
-
-def files_to_read(task: AnyWorkTask, parts_folder: Path | None) -> tuple[Path, ...]:
-    """What lies in the folder of the parts and is of use to the task. Does file I/O; empty without such a folder.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    if parts_folder is None or not isinstance(task, SegmentTask | AssemblyTask):
-        return ()
-    try:
-        there = sorted(path for path in parts_folder.iterdir() if path.is_file())
-    except FileNotFoundError:
-        return ()  # the worker will say that the parts are gone
-    return tuple(path for path in there if _is_read(task, path.name))
-
-
-def _is_read(task: SegmentTask | AssemblyTask, name: str) -> bool:
-    if name.startswith("."):
-        return False
-    is_segment = name.startswith(_SEGMENT_PREFIX) and name != SEGMENT_PLAN
-    return isinstance(task, AssemblyTask) or not is_segment
 
 
 def incoming_name(file_id: str, process_type: ProcessType, part: PartName | None, attempt: int) -> str:

@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from vidproc_desktop.domain.library import FileRecord, IntakeReport, Refusal
 from vidproc_desktop.domain.names import displayable, fold, unique_stem
@@ -22,6 +20,7 @@ from vidproc_desktop.domain.tasks import new_task
 from vidproc_desktop.services import scan
 from vidproc_desktop.services.catalogue import Catalogue
 from vidproc_desktop.services.events import EventHub, IntakeFinished
+from vidproc_desktop.services.file_uris import local_path
 from vidproc_desktop.services.ports import LibraryStore, Prober, SaveFiles
 from vidproc_desktop.services.scan import FoundFile
 from vidproc_desktop.services.spawn import durable
@@ -203,7 +202,7 @@ class Intake:
                 is_wanted=ProcessType.METADATA_EXTRACTION in wanted,
             ),
             summary=reply.summary,
-            thumbnail_path=_local_path(reply.thumbnail_uri),
+            thumbnail_path=None if reply.thumbnail_uri is None else str(local_path(reply.thumbnail_uri)),
         )
         self._reserved.add((drop.directory, fold(file.stem)))
         if file.enhancement.is_wanted and suits_parts(file.summary, self._rules.segment_from_s):
@@ -239,13 +238,6 @@ def _refusal(probed: _Probed) -> Refusal | None:
     if reply.summary is None:
         return Refusal(shown, ErrorCode.NO_VIDEO_STREAM, "There is no moving picture in this file.")
     return None
-
-
-def _local_path(uri: str | None) -> str | None:
-    """Path of a `file:` URI."""
-    if uri is None:
-        return None
-    return url2pathname(urlsplit(uri).path)
 
 
 def _absolute(folder: Path) -> Path:

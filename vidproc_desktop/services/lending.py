@@ -9,18 +9,17 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from vidproc_desktop.domain.library import FileRecord, TaskRecord
+from vidproc_desktop.domain.library import FileRecord, TaskKey, TaskRecord
 from vidproc_desktop.errors import UserFacingError
+from vidproc_desktop.services.file_uris import path_of
 from vidproc_desktop.services.ports import FileExchange
 from vidproc_desktop.services.spawn import Background
 from workers.protocol.codec import UndecodableMessage, encode
 from workers.protocol.messages import AnyWorkTask, FileTask
 from workers.protocol.model import FileId
 from workers.protocol.results import AnalysisResult
-from workers.protocol.segments import PartName, SegmentSpan
+from workers.protocol.segments import SegmentSpan
 from workers.protocol.states import ProcessType
 
 _log = logging.getLogger(__name__)
@@ -29,8 +28,6 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 TIDY_LIMIT_S: Final = 3.0
 """What is no longer wanted is cleared away when the program ends, as far as that goes quickly."""
-
-type TaskKey = tuple[FileId, ProcessType, PartName | None]
 
 
 class Lending:
@@ -194,12 +191,6 @@ def parts_folder(file: FileRecord) -> Path | None:
     if not isinstance(answer, AnalysisResult) or answer.folder_uri is None:
         return None
     return path_of(answer.folder_uri)
-
-
-def path_of(uri: str) -> Path | None:
-    """The path of a `file:` address on this computer; None for any other address."""
-    parts = urlsplit(uri)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _key(task: AnyWorkTask, process_type: ProcessType) -> TaskKey:

@@ -10,10 +10,9 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from vidproc_desktop.services.events import EventHub, PreviewShown
+from vidproc_desktop.services.file_uris import local_path
 from vidproc_desktop.services.ports import Previewer
 from vidproc_desktop.services.spawn import Background
 from workers.protocol.messages import PreviewPictures, PreviewTask, SourceRef
@@ -114,7 +113,7 @@ class Previews:
 
 
 def _files(pictures: PreviewPictures) -> tuple[Path, ...]:
-    return tuple(Path(url2pathname(urlsplit(uri).path)) for uri in (pictures.before_uri, pictures.after_uri))
+    return local_path(pictures.before_uri), local_path(pictures.after_uri)
 
 
 def _delete(paths: tuple[Path, ...]) -> None:

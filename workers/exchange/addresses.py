@@ -4,7 +4,6 @@ What the other side answers is written down in `workers.protocol.transfers`. No 
 logged or put into an error.
 """
 
-import base64
 import logging
 import threading
 import time
@@ -17,6 +16,7 @@ import urllib3
 
 from workers.errors import TaskFailedError
 from workers.protocol.states import ErrorCode
+from workers.protocol.transfers import OFFSET_HEADER, digest_header
 
 PATIENCE_S: Final = 600.0
 """Nothing is heard for so long: then the attempt fails. A cable that is plugged in again earlier costs only time."""
@@ -26,7 +26,6 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 _PIECE_BYTES: Final = 1 << 18
 _PASSING: Final = frozenset({408, 423, 425, 429, 500, 502, 503, 504})
-_OFFSET: Final = "Upload-Offset"
 _log = logging.getLogger(__name__)
 
 
@@ -293,13 +292,8 @@ def _is_distrust(error: urllib3.exceptions.SSLError) -> bool:
     return "ingerprint" in str(error) or "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
-def digest_header(sha256: str) -> str:
-    """`Repr-Digest` (RFC 9530) of an object."""
-    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode('ascii')}:"
-
-
 def _offset(answer: Answer) -> int:
-    text = answer.headers.get(_OFFSET, "")
+    text = answer.headers.get(OFFSET_HEADER, "")
     if not text.isascii() or not text.isdigit():
         raise TaskFailedError(
             ErrorCode.TRANSFER_FAILED,

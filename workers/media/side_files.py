@@ -1,13 +1,12 @@
 """The side files of an enhancement in parts: what the analysis leaves for every part, and how a part takes it up.
 
-All of them lie in the folder of the parts under the names given here. A part that misses one, or finds another one
-than its plan names, cannot know what the others do: the analysis has to begin again.
+All of them lie in the folder of the parts, under the names of `workers.protocol.transfers`. A part that misses one, or
+finds another one than its plan names, cannot know what the others do: the analysis has to begin again.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from workers.errors import TaskFailedError
 from workers.media.examination_file import ExaminationFileError, load_examination, save_examination
@@ -19,9 +18,7 @@ from workers.media.source import require_readable
 from workers.media.tables import FrameTables, TablesError, load_tables
 from workers.protocol.segments import SegmentPlan
 from workers.protocol.states import ErrorCode
-
-SCAN_NAME: Final = "scan.bin"
-TABLES_NAME: Final = "tables.bin"
+from workers.protocol.transfers import SCAN, TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +54,11 @@ def save_side_files(
     Raises:
         OSError: they cannot be written.
     """
-    scan = folder / SCAN_NAME
+    scan = folder / SCAN
     sha256 = save_examination(examination, scan)
     if tables is None:
         return (scan,), sha256
-    beside = folder / TABLES_NAME
+    beside = folder / TABLES
     tables.save(beside)
     return (scan, beside), sha256
 
@@ -80,9 +77,9 @@ def take_up(path: Path, parts: Path, plan: SegmentPlan) -> TakenUp:
     """
     size_bytes = require_readable(path).st_size
     try:
-        examination = load_examination(parts / SCAN_NAME, plan.scan_sha256)
+        examination = load_examination(parts / SCAN, plan.scan_sha256)
         sha256 = plan.plan.tables_sha256
-        tables = None if sha256 is None else load_tables(parts / TABLES_NAME, sha256)
+        tables = None if sha256 is None else load_tables(parts / TABLES, sha256)
     except (ExaminationFileError, TablesError, OSError) as error:
         raise parts_missing(str(error)) from error
     video = examination.info.main_video

@@ -13,6 +13,7 @@ A worker sees only addresses; who answers them (the desktop's media server, a bu
   disk.
 """
 
+import base64
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -34,9 +35,18 @@ THUMBNAIL: Final = "thumbnail.jpg"
 SEGMENT_VIDEO: Final = "segment.video"
 SEGMENT_RECORD: Final = "segment.json"
 SEGMENT_PLAN: Final = "segment-plan.json"
-"""Of an analysis; of an assembly, when it asks for another round. Its side files keep their own names."""
+"""Of an analysis; of an assembly, when it asks for another round."""
+SCAN: Final = "scan.bin"
+TABLES: Final = "tables.bin"
+"""The side files of an analysis; they keep these names in the folder of the parts, and so does the plan."""
+OFFSET_HEADER: Final = "Upload-Offset"
 MAX_OBJECTS: Final = 20_000
 """Twice the segments of the longest film, and what lies beside them."""
+
+
+def digest_header(sha256: str) -> str:
+    """`Repr-Digest` (RFC 9530) of an object, from its digest in hex."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode('ascii')}:"
 
 
 class ReadGrant(WireModel):

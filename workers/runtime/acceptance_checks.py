@@ -15,16 +15,14 @@ from workers.protocol.transfers import (
     CONTACT_SHEET,
     METADATA,
     REPORT,
+    SCAN,
     SEGMENT_PLAN,
     SEGMENT_RECORD,
+    TABLES,
     SentObject,
 )
 from workers.runtime.handed_over import rejected
 from workers.runtime.sources import MTIME_TOLERANCE_NS
-
-SCAN: Final = "scan.bin"
-TABLES: Final = "tables.bin"
-"""Names of the side files, which `workers.media.side_files` writes."""
 
 _SAME_IN_EVERY_ROUND: Final = (
     "settings_key",

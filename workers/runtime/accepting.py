@@ -44,9 +44,11 @@ from workers.protocol.transfers import (
     METADATA,
     POSTER,
     REPORT,
+    SCAN,
     SEGMENT_PLAN,
     SEGMENT_RECORD,
     SEGMENT_VIDEO,
+    TABLES,
     THUMBNAIL,
     VIDEO,
     SentObject,
@@ -209,7 +211,7 @@ class Accepter:
         if there is not None:
             return analysis_result(there, place)
         _check_kind(delivery, AnalysisResult)
-        objects = await _objects(delivery, (SEGMENT_PLAN, checks.SCAN), (checks.TABLES,))
+        objects = await _objects(delivery, (SEGMENT_PLAN, SCAN), (TABLES,))
         plan = await asyncio.to_thread(read_document, objects[SEGMENT_PLAN], SegmentPlan)
         side_files = {name: one for name, one in delivery.sent.items() if name != SEGMENT_PLAN}
         checks.check_plan(plan, place.key, side_files.values())

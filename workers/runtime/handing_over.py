@@ -10,7 +10,7 @@ import urllib3
 from pydantic import TypeAdapter
 
 from workers.errors import TaskFailedError
-from workers.exchange.addresses import Addresses, WrongOffsetError, digest_header
+from workers.exchange.addresses import Addresses, WrongOffsetError
 from workers.protocol.messages import AnalysisTask, SegmentTask, WorkTask
 from workers.protocol.results import (
     AnalysisResult,
@@ -34,6 +34,7 @@ from workers.protocol.transfers import (
     ReadGrant,
     SentObject,
     WriteGrant,
+    digest_header,
 )
 from workers.runtime import files, names
 from workers.runtime.sources import path_from_uri

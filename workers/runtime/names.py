@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from workers.protocol.segments import segment_part
+from workers.protocol.transfers import SEGMENT_PLAN
 
 MAX_CANDIDATES: Final = 1000
 DEFAULT_NAME_LIMIT_BYTES: Final = 255
@@ -25,7 +26,7 @@ LONGEST_SUFFIX_BYTES: Final = max(
     )
 )  # fmt: skip
 
-SEGMENT_PLAN_NAME: Final = "segment-plan.json"
+SEGMENT_PLAN_NAME: Final = SEGMENT_PLAN
 SIDE_FILES_NAME: Final = "side-files.json"
 _DIGEST_CHARACTERS: Final = 12
 """Of the checksum in a segment's name: enough to tell the few versions of one segment apart."""

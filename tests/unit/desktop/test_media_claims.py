@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidproc_desktop.server.claims import Purpose, ReadClaims, RefusedAddress, WriteClaims, sign, verify
-from vidproc_desktop.server.ranges import UnusableRange, digest_header, read_range, written_block
+from vidproc_desktop.server.ranges import UnusableRange, read_range, written_block
+from workers.protocol.transfers import digest_header
 
 SECRET = bytes(range(32))
 READ = ReadClaims(path="/films/ä.mkv", size_bytes=10, mtime_ns=5, expires_at=1000.0)
