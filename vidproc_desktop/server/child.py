@@ -13,9 +13,9 @@ import threading
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import SecretStr
+from pydantic import Field
 
 from workers.protocol.model import WireModel
 
@@ -30,7 +30,7 @@ _MAX_CONNECTIONS: Final = 512
 class ServerConfig(WireModel):
     """What the process is told."""
 
-    secret: SecretStr
+    secret: Annotated[str, Field(repr=False)]
     """In hex."""
     bind: str
     """Address to listen on; empty: all of this computer's."""
@@ -62,28 +62,20 @@ def main() -> int:
     return EXIT_OK
 
 
-def config_line(config: ServerConfig) -> bytes:
-    """The line that the process reads; the only place where the secret is written out."""
-    shown = config.model_dump(mode="json") | {"secret": config.secret.get_secret_value()}
-    return ServerConfigLine.model_validate(shown).model_dump_json().encode() + b"\n"
-
-
-class ServerConfigLine(WireModel):
-    """`ServerConfig` as it travels through the pipe."""
-
-    secret: str
-    bind: str
-    port: int
-    pem: str | None
-    log: str
-
-
 async def _serve(config: ServerConfig, listener: socket.socket, ready: ServerReady) -> None:
     import uvicorn
 
     from vidproc_desktop.server.media import make_application
 
-    application = make_application(bytes.fromhex(config.secret.get_secret_value()))
+    class Announced(uvicorn.Server):
+        """Says when it listens."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            sys.stdout.write(ready.model_dump_json() + "\n")
+            sys.stdout.flush()
+
+    application = make_application(bytes.fromhex(config.secret))
     options = uvicorn.Config(
         application,
         log_config=None,
@@ -96,16 +88,7 @@ async def _serve(config: ServerConfig, listener: socket.socket, ready: ServerRea
         timeout_keep_alive=_KEEP_ALIVE_S,
         ssl_certfile=config.pem,
     )
-    server = uvicorn.Server(options)
-    startup = server.startup
-
-    async def start_and_tell(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets)
-        sys.stdout.write(ready.model_dump_json() + "\n")
-        sys.stdout.flush()
-
-    server.startup = start_and_tell  # type: ignore[method-assign]  # uvicorn has no other way to say that it listens
-    await server.serve(sockets=[listener])
+    await Announced(options).serve(sockets=[listener])
 
 
 def _listen(bind: str, port: int) -> socket.socket:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
 from vidproc_desktop.server.certificate import Credentials, credentials
 from vidproc_desktop.server.child import ServerConfig
@@ -70,7 +68,6 @@ class MediaServerExchange:
         self._options = options
         self._process: MediaServerProcess | None = None
         self._credentials: Credentials | None = None
-        self._port = 0
         self._host = options.public_host
 
     @property
@@ -97,16 +94,16 @@ class MediaServerExchange:
             ) from error
         self._credentials = kept
         config = ServerConfig(
-            secret=SecretStr(kept.secret.hex()),
+            secret=kept.secret.hex(),
             bind=options.bind or (_LOOPBACK if _is_loopback(self._host) else ""),
             port=port,
             pem=str(kept.pem) if options.use_tls else None,
             log=str(options.log),
         )
-        process = MediaServerProcess(options.command, config, self._take_port)
+        process = MediaServerProcess(options.command, config)
         await process.start()
         self._process = process
-        await asyncio.to_thread(_remember_port, options.folder, self._port)
+        await asyncio.to_thread(_remember_port, options.folder, process.port)
 
     async def aclose(self) -> None:
         """Stop the server; what was handed over stays for the next time."""
@@ -172,15 +169,13 @@ class MediaServerExchange:
             for name in objects_to_write(task)
         )
 
-    def _take_port(self, port: int) -> None:
-        self._port = port
-
     def _address(self, path: str, claims: ReadClaims | WriteClaims) -> str:
         assert self._credentials is not None
+        assert self._process is not None
         scheme = "https" if self._options.use_tls else "http"
         host = self._host
         shown = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{shown}:{self._port}{path}/{sign(claims, self._credentials.secret)}"
+        return f"{scheme}://{shown}:{self._process.port}{path}/{sign(claims, self._credentials.secret)}"
 
 
 def _may_write(task: AnyWorkTask, name: str, expires_at: float) -> WriteClaims:

@@ -8,8 +8,6 @@ another worker may have been given the same attempt.
 import contextlib
 import os
 import shutil
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,11 +67,10 @@ class Block:
 
 
 class Writers:
-    """Who writes which object right now, so that two never write one file."""
+    """Who writes which object right now, so that two never write one file. All on one event loop."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._busy: Counter[Path] = Counter()
+        self._busy: set[Path] = set()
 
     @contextmanager
     def only(self, path: Path) -> Iterator[None]:
@@ -82,15 +79,13 @@ class Writers:
         Raises:
             BeingWritten: somebody else is.
         """
-        with self._lock:
-            if self._busy[path]:
-                raise BeingWritten
-            self._busy[path] += 1
+        if path in self._busy:
+            raise BeingWritten
+        self._busy.add(path)
         try:
             yield
         finally:
-            with self._lock:
-                del self._busy[path]
+            self._busy.remove(path)
 
 
 def partial_path(target: Path) -> Path:

@@ -9,14 +9,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import ValidationError
 
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
-from vidproc_desktop.server.child import ServerConfig, ServerReady, config_line
+from vidproc_desktop.server.child import ServerConfig, ServerReady
 
 START_LIMIT_S: Final = 30.0
 FIRST_PAUSE_S: Final = 0.2
@@ -39,13 +39,11 @@ class MediaServerProcess:
     Args:
         command: starts one.
         config: what it is told; its port is only the first wish.
-        on_port: hears the port that is in use, each time one listens.
     """
 
-    def __init__(self, command: ServerCommand, config: ServerConfig, on_port: Callable[[int], None]) -> None:
+    def __init__(self, command: ServerCommand, config: ServerConfig) -> None:
         self._command = command
         self._config = config
-        self._on_port = on_port
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -54,6 +52,11 @@ class MediaServerProcess:
         """Process id while one runs."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
+
+    @property
+    def port(self) -> int:
+        """The one that is listened on, once one has listened."""
+        return self._config.port
 
     async def start(self) -> None:
         """Have a process that listens.
@@ -92,7 +95,6 @@ class MediaServerProcess:
                 hint=f"Its log may tell why: {self._config.log}",
             ) from error
         self._config = self._config.model_copy(update={"port": port})
-        self._on_port(port)
 
     async def _keep(self) -> None:
         """Start the next one when one has died."""
@@ -131,7 +133,7 @@ class MediaServerProcess:
         )
         self._process = process
         assert process.stdin is not None
-        process.stdin.write(config_line(self._config))
+        process.stdin.write(self._config.model_dump_json().encode() + b"\n")
         process.stdin.flush()
         return process
 

@@ -173,8 +173,6 @@ class Addresses:
             headers["Repr-Digest"] = digest_header(sha256)
         # Not patiently: what came of a broken call is asked for before the next one.
         answer = self._call("PUT", url, headers, block)
-        if answer.status in _PASSING:
-            raise urllib3.exceptions.HTTPError(f"status {answer.status}")
         if answer.status in {409, 422}:
             raise WrongOffsetError(_offset(answer))
         if answer.status not in {200, 201}:
@@ -200,16 +198,16 @@ class Addresses:
 
     # ------------------------------------------------------------ patience
 
-    def rest(self) -> None:
-        """Wait a moment before the next try.
+    def rest(self, seconds: float = _FIRST_PAUSE_S) -> None:
+        """Wait, a moment before the next try if nothing else is said.
 
         Raises:
             StoppedError: see `stop`.
         """
-        if self._stop.wait(_FIRST_PAUSE_S):
+        if self._stop.wait(seconds):
             raise StoppedError
 
-    def patiently[T](self, call: Callable[[], T]) -> T:
+    def _patiently(self, call: Callable[[], Answer]) -> Answer:
         """Try until something is heard, or for as long as patience lasts.
 
         Raises:
@@ -234,20 +232,8 @@ class Addresses:
                         kind,
                     ) from error
                 _log.info("a transfer waits: %s", kind)
-            if self._stop.wait(pause_s):
-                raise StoppedError
+            self.rest(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
-
-    def _patiently(self, call: Callable[[], Answer]) -> Answer:
-        """Also try again after answers that pass by themselves."""
-
-        def ask() -> Answer:
-            answer = call()
-            if answer.status in _PASSING:
-                raise urllib3.exceptions.HTTPError(f"status {answer.status}")
-            return answer
-
-        return self.patiently(ask)
 
     def _call(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Iterator[bytes] | None = None
@@ -255,7 +241,7 @@ class Addresses:
         """One call. Its body is read in pieces, so that a stop is noticed.
 
         Raises:
-            urllib3.exceptions.HTTPError: nothing, or not all, was heard.
+            urllib3.exceptions.HTTPError: nothing, or not all, was heard, or an answer that passes by itself.
             StoppedError: see `stop`.
         """
         response = self._pool.request(
@@ -266,12 +252,13 @@ class Addresses:
             while piece := response.read(_PIECE_BYTES):
                 pieces.append(piece)
                 if self._stop.is_set():
-                    response.close()
                     raise StoppedError
         except BaseException:
             response.close()
             raise
         response.release_conn()
+        if response.status in _PASSING:
+            raise urllib3.exceptions.HTTPError(f"status {response.status}")
         return Answer(response.status, response.headers, b"".join(pieces))
 
 

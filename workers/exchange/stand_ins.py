@@ -141,12 +141,6 @@ class Blocks:
             self._data.seek(position)
             return self._data.read(count)
 
-    def missing(self, first: int, last: int) -> list[int]:
-        """The blocks from `first` to `last` that are not there."""
-        with self._lock:
-            marks = self._marks(first, last)
-        return [first + number for number, mark in enumerate(marks) if not mark]
-
     def fetch(self, block: int) -> None:
         """Have one block.
 
@@ -162,10 +156,6 @@ class Blocks:
         with self._lock:
             self._data.close()
             self._there.close()
-
-    def stop(self) -> None:
-        """End a call that waits for the network."""
-        self._addresses.stop()
 
     def _have(self, first: int, last: int) -> None:
         marks = self._marks(first, min(last + AHEAD_BLOCKS, self._count - 1))

@@ -209,9 +209,8 @@ class _Walk:
         if self._frames is None or target <= self._position or self._is_keyframe_ahead(target):
             self._frames = self._seek(target, self._last_before_keyframe(target))
         frame = self._next(target, following)
-        if (
-            frame is None and self._was_cut
-        ):  # damaged, or not where the scan says: what comes behind it may do
+        # Damaged, or not where the scan says: what comes behind it may do.
+        if frame is None and self._was_cut:
             self._frames = self._seek(target, None)
             frame = self._next(target, following)
         return frame

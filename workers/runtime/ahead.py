@@ -5,14 +5,13 @@ It only fills the stand-in: a guess that was wrong costs transfer, nothing else.
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from workers.errors import TaskFailedError
-from workers.exchange.addresses import StoppedError
+from workers.exchange.addresses import Addresses, StoppedError
 from workers.exchange.stand_ins import BLOCK_BYTES, Blocks
 from workers.protocol.segments import SegmentSpan
 from workers.runtime.part_documents import read_plan
@@ -26,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def fetch_ahead(source: Path, parts: Path, settings_key: str, span: SegmentSpan) -> AsyncIterator[None]:
+async def fetch_ahead(
+    source: Path, parts: Path, settings_key: str, span: SegmentSpan, addresses: Addresses
+) -> AsyncIterator[None]:
     """Meanwhile fetch the bytes of a segment, as far as time allows.
 
     Args:
@@ -34,34 +35,33 @@ async def fetch_ahead(source: Path, parts: Path, settings_key: str, span: Segmen
         parts: the parts' folder, with the plan.
         settings_key: of the plan.
         span: the segment.
+        addresses: for this alone; closed at the end, whatever is on its way.
     """
-    stop = threading.Event()
-    running = asyncio.ensure_future(asyncio.to_thread(_fetch, source, parts, settings_key, span, stop))
+    running = asyncio.ensure_future(asyncio.to_thread(_fetch, source, parts, settings_key, span, addresses))
     try:
         yield
     finally:
-        stop.set()
+        addresses.close()
         await asyncio.wait({running}, timeout=STOP_LIMIT_S)
 
 
-def _fetch(source: Path, parts: Path, settings_key: str, span: SegmentSpan, stop: threading.Event) -> None:
+def _fetch(source: Path, parts: Path, settings_key: str, span: SegmentSpan, addresses: Addresses) -> None:
     """Raises nothing: whoever needs the bytes will fetch them, and tell what is wrong."""
-    if stop.wait(DELAY_S):
-        return
     try:
+        addresses.rest(DELAY_S)
         plan = read_plan(parts, settings_key)
         if plan is None:
             return
-        blocks = Blocks(source)
+        blocks = Blocks(source, addresses)
         try:
             for number in wanted_blocks(blocks.size_bytes, plan.plan.output_pictures, span):
-                if stop.is_set():
-                    return
                 blocks.fetch(number)
         finally:
             blocks.close()
             _log.info("fetched ahead: %d bytes", blocks.fetched_bytes)
-    except (OSError, TaskFailedError, StoppedError) as error:
+    except StoppedError:
+        _log.debug("the segment at work is done before the next one was fetched")
+    except (OSError, TaskFailedError) as error:
         _log.info("fetching ahead ended early: %s", type(error).__name__)
 
 

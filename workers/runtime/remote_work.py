@@ -6,7 +6,6 @@ file, or of an earlier delivery of this one, is used again.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import platform
@@ -88,7 +87,7 @@ class RemoteWork:
     async def _run_in(
         self, scratch: Scratch, task: AnyWorkTask, remote: RemoteFiles, executor: Executor, observe: Observer
     ) -> HandedOver:
-        async with _called(remote) as addresses:
+        with Addresses(remote.certificate_sha256) as addresses:
             own = await asyncio.to_thread(_rewritten, task, remote, scratch)
             if remote.reads:
                 folder = await asyncio.to_thread(_parts_path, own)
@@ -115,15 +114,6 @@ def is_at_hand(task: AnyWorkTask, remote: RemoteFiles, config: WorkerConfig) -> 
 
 
 @asynccontextmanager
-async def _called(remote: RemoteFiles) -> AsyncIterator[Addresses]:
-    addresses = Addresses(remote.certificate_sha256)
-    try:
-        yield addresses
-    finally:
-        addresses.close()
-
-
-@asynccontextmanager
 async def _ahead(own: AnyWorkTask, remote: RemoteFiles, scratch: Scratch) -> AsyncIterator[None]:
     """Meanwhile fetch what the next segment will need."""
     span = remote.likely_next
@@ -131,7 +121,8 @@ async def _ahead(own: AnyWorkTask, remote: RemoteFiles, scratch: Scratch) -> Asy
         yield
         return
     folder = await asyncio.to_thread(_parts_path, own)
-    async with fetch_ahead(scratch.source, folder, settings_key(own), span):
+    addresses = Addresses(remote.certificate_sha256)
+    async with fetch_ahead(scratch.source, folder, settings_key(own), span, addresses):
         yield
 
 
@@ -150,10 +141,10 @@ async def _on_thread[T](addresses: Addresses, work: Callable[[], T]) -> T:
 
 
 def _forget(running: asyncio.Future[Any]) -> None:
-    """Nobody asks how a stopped transfer ended."""
-    if not running.cancelled() and isinstance(error := running.exception(), Exception):
-        with contextlib.suppress(StoppedError, TaskFailedError, OSError):
-            raise error
+    """Nobody asks how a stopped transfer ended; a bug is told all the same."""
+    error = None if running.cancelled() else running.exception()
+    if error is not None and not isinstance(error, StoppedError | TaskFailedError | OSError):
+        _log.error("a transfer that was stopped ended by a bug", exc_info=error)
 
 
 def _rewritten(task: AnyWorkTask, remote: RemoteFiles, scratch: Scratch) -> AnyWorkTask:
@@ -214,9 +205,10 @@ def _parts_path(own: AnyWorkTask) -> Path:
 
 
 def _need_bytes(task: AnyWorkTask, remote: RemoteFiles) -> int:
-    """What the attempt may write: its share of the source, what is fetched, and a result of about that size."""
-    share = task.source.size_bytes
-    if isinstance(task, SegmentTask):
-        whole = max((grant.size_bytes for grant in remote.reads), default=0)
-        return share + whole  # how many pictures there are in all is in the plan, which has yet to come
-    return 2 * share + sum(grant.size_bytes for grant in remote.reads)
+    """What the attempt may write: all of the source, what is fetched beside it, and a result of the source's size.
+
+    For a segment, share and result together are no larger than the source.
+    """
+    source = task.source.size_bytes
+    result = 0 if isinstance(task, SegmentTask) else source
+    return source + result + sum(grant.size_bytes for grant in remote.reads)
