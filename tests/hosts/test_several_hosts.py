@@ -26,7 +26,6 @@ from tests.fixtures.hosts import Host, Network, why_unavailable
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable())),
     pytest.mark.timeout(3600),
 ]
 
@@ -52,6 +51,9 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    reason = why_unavailable()
+    if reason is not None:
+        pytest.skip(reason)
     with ExitStack() as stack:
         network = Network()
         stack.callback(network.close)

@@ -20,20 +20,16 @@ from obstore.store import S3Store
 from resources.sample_maker import SampleSpec
 from tests.e2e.command_line import running, sample, vidproc
 from tests.fixtures.bucket_server import BucketServer, why_unavailable
+from tests.fixtures.part_tasks import assembly_task, segment_task
+from tests.fixtures.sent_objects import sent
+from tests.fixtures.worker_peers import make_task
 from vidproc_desktop.bucket import BucketExchange, BucketOptions
 from vidproc_desktop.bucket import exchange as exchange_module
 from vidproc_desktop.errors import UserErrorCode, UserFacingError
-from workers.protocol.messages import (
-    AnyWorkTask,
-    AssemblyTask,
-    FileTask,
-    OutputTarget,
-    SegmentTask,
-    SourceRef,
-)
+from workers.protocol.messages import AnyWorkTask, FileTask
 from workers.protocol.model import FileId
+from workers.protocol.results import AnalysisResult
 from workers.protocol.segments import SegmentSpan
-from workers.protocol.settings import EnhancementSettings
 from workers.protocol.states import ProcessType
 from workers.protocol.transfers import (
     POSTER,
@@ -42,17 +38,20 @@ from workers.protocol.transfers import (
     SEGMENT_VIDEO,
     VIDEO,
     RemoteFiles,
-    SentObject,
 )
-
-pytestmark = pytest.mark.skipif(why_unavailable() is not None, reason=str(why_unavailable()))
 
 ENHANCE = ProcessType.VIDEO_ENHANCEMENT
 BUCKET = "films"
+SHARED_OUT = AnalysisResult(
+    plan_sha256="0" * 64, spans=(SegmentSpan(number=0, first=0, count=10, start_s=0, duration_s=1),)
+)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    reason = why_unavailable()
+    if reason is not None:
+        pytest.skip(reason)
     server = BucketServer(tmp_path_factory.mktemp("bucket-server"))
     try:
         server.start()
@@ -105,32 +104,12 @@ def keys_below(server: BucketServer, options: BucketOptions) -> list[str]:
     return sorted(meta["path"] for batch in obstore.list(store_of(server), options.prefix) for meta in batch)
 
 
-def a_task(tmp_path: Path, *, attempt: int = 1, data: bytes = bytes(range(256)) * 500) -> FileTask:
-    source = tmp_path / "a film é.mkv"
+def a_task(folder: Path, *, attempt: int = 1, data: bytes = bytes(range(256)) * 500) -> FileTask:
+    source = folder / "a film é.mkv"
     if not source.exists():
         source.write_bytes(data)
-    found = source.stat()
-    return FileTask(
-        file_id="file-1",
-        client_id="desk",
-        attempt=attempt,
-        source=SourceRef(uri=source.as_uri(), size_bytes=found.st_size, mtime_ns=found.st_mtime_ns),
-        output=OutputTarget(directory_uri=(tmp_path / "out").as_uri(), stem="a film"),
-        settings=EnhancementSettings(),
-        timeout_s=3600,
-        process_types=(ENHANCE, ProcessType.METADATA_EXTRACTION),
-    )
-
-
-def as_part(task: FileTask, kind: type[SegmentTask | AssemblyTask]) -> AnyWorkTask:
-    fields = task.model_dump(exclude={"type", "process_types"}) | {"plan_sha256": "0" * 64}
-    if kind is SegmentTask:
-        fields["span"] = SegmentSpan(number=0, first=0, count=10, start_s=0, duration_s=1)
-    return kind.model_validate(fields)
-
-
-def sent(name: str, data: bytes) -> SentObject:
-    return SentObject(name=name, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    both = (ENHANCE, ProcessType.METADATA_EXTRACTION)
+    return make_task(source, folder / "out", client_id="desk", attempt=attempt, process_types=both)
 
 
 def write(granted: RemoteFiles, name: str, data: bytes) -> None:
@@ -220,10 +199,10 @@ async def test_parts_are_offered_by_their_bytes(
     for name, data in files.items():
         (parts / name).write_bytes(data)
     task = a_task(tmp_path)
-    segment = await exchange.grant(as_part(task, SegmentTask), parts)
+    segment = await exchange.grant(segment_task(task, SHARED_OUT, 0), parts)
     assert {grant.name for grant in segment.reads} == {"segment-plan.json", "side-files.json", "scan.bin"}
     assert {grant.name for grant in segment.writes} == {SEGMENT_VIDEO, SEGMENT_RECORD}
-    assembly = await exchange.grant(as_part(task, AssemblyTask), parts)
+    assembly = await exchange.grant(assembly_task(task, SHARED_OUT), parts)
     assert {grant.name for grant in assembly.reads} == files.keys() - {".lock"}
     for grant in assembly.reads:
         got = await asyncio.to_thread(call, "GET", grant.url)

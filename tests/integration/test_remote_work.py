@@ -1,6 +1,7 @@
 """Tasks of a worker that shares no folder, with the real media jobs and the real media server between."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -13,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures.media_server import options_in
 from tests.fixtures.part_tasks import analysis_task, assembly_task, segment_task
 from tests.fixtures.small_films import make_film, noisy_pictures
 from tests.fixtures.worker_peers import make_config, make_task
-from tests.integration.test_media_server import options_in
 from vidproc_desktop.server import MediaServerExchange
 from workers.errors import TaskFailedError
 from workers.exchange.stand_ins import BLOCK_BYTES, THERE_NAME
@@ -193,6 +194,8 @@ async def test_a_redelivered_task_hands_over_what_it_had_made(
     assert (await exchange.received(task, ENHANCE, again.sent)).is_dir()
 
 
+# urllib3 leaves the socket of a handshake that failed to the collector: it comes here, and not in a later test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_the_server_is_killed_again_and_again(
     exchange: MediaServerExchange, executor: Executor, film: Path, tmp_path: Path
 ) -> None:
@@ -215,6 +218,7 @@ async def test_the_server_is_killed_again_and_again(
     assert isinstance(outcome, HandedOver)
     folder = await exchange.received(task, ENHANCE, outcome.sent)
     assert (folder / VIDEO).stat().st_size == outcome.sent[0].size_bytes
+    gc.collect()
 
 
 async def test_what_the_other_side_says_is_told(
